@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# demo, test, check: everything a change must pass. `make` alone lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# One resolver run with the pins: torch is asked for by exact version, so no second torch is ever downloaded.
+INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PIP) install --quiet "torch==2.13.0"
+# One thread a process: two test processes would otherwise fight for the cores.
+SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+JOBS ?= 2
+
+.PHONY: help demo test check format clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+# Named after the two files that decide what is installed; a change of either installs again.
+STAMP := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+EXAMPLES := .venv/.examples-$(STAMP)
+DEVELOP := .venv/.develop-$(STAMP)
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+$(EXAMPLES): | $(BIN)/python
+	@echo "installing the package with what the examples need (first time: a few minutes)"
+	$(INSTALL) -e ".[examples]"
+	@rm -f .venv/.examples-* && touch $@
+
+$(DEVELOP): | $(BIN)/python
+	@echo "installing the package with what tests and checks need (first time: a few minutes)"
+	$(INSTALL) -e ".[examples,test,dev]"
+	@rm -f .venv/.develop-* .venv/.examples-* && touch $@ $(EXAMPLES)
+
+demo: $(EXAMPLES)  ## train the digits example three times: broken, hidden, repaired
+	$(BIN)/python examples/digits.py
+
+test: $(DEVELOP)  ## run all tests and the doctests of the package
+	$(SERIAL) $(BIN)/python -m pytest -n $(JOBS)
+
+check: $(DEVELOP)  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(DEVELOP)  ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+clean:  ## remove caches and logs, keep the environment
+	rm -rf build dist site logs lightning_logs .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -path ./.venv -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

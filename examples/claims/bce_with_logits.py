@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Binary cross entropy on logits."""
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lightning_gradguard import GradGuard
+
+CLAIM = "`binary_cross_entropy_with_logits` needs a sigmoid first, or the gradient is lost"
+EXPECTED: tuple[str, ...] = ()
+
+
+class Model(pl.LightningModule):
+    """A binary classifier with the loss made for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 1))
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Compare logits with targets of 0 and 1; the sigmoid is inside the loss."""
+        inputs, targets = batch
+        logits = self.net(inputs)
+        return F.binary_cross_entropy_with_logits(logits, targets)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Train all parameters with plain gradient descent."""
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def dataloader() -> DataLoader[tuple[Tensor, ...]]:
+    """Make four batches of eight examples with a target of 0 or 1."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(32, 8, generator=generator)
+    targets = torch.randint(0, 2, (32, 1), generator=generator).float()
+    return DataLoader(TensorDataset(inputs, targets), batch_size=8)
+
+
+def main() -> None:
+    """Train three steps under the guard and print what it says."""
+    guard = GradGuard()
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        callbacks=[guard],
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        logger=False,
+        max_steps=3,
+    )
+    try:
+        trainer.fit(Model(), dataloader())
+    except RuntimeError as error:
+        print(f"the training stopped: {type(error).__name__}")
+    print(f"claim: {CLAIM}", guard.report.render(), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What to write instead, in the user's own expressions."""
+
+import ast
+
+from lightning_gradguard import ops, syntax
+from lightning_gradguard.flow import Kill
+from lightning_gradguard.lineage import Cut, Term
+from lightning_gradguard.source import Span
+from lightning_gradguard.trace import Call, LossView, Trace, Value
+
+
+__all__ = ["for_cut", "for_loss", "for_nonfinite", "for_op", "for_relabel", "for_term", "for_zero", "metric_of", "subject"]
+
+
+def subject(call: Call) -> str:
+    """Return the text of what a call works on, `""` if unknown."""
+    if not call.stack:
+        return ""
+    texts = syntax.operands(call.stack[0])
+    return texts[0] if texts and len(texts[0]) < 60 else ""  # noqa: PLR2004
+
+
+def for_loss(trace: Trace, cut: Cut, view: LossView) -> str:
+    """Return what to do about a loss that no gradient leaves."""
+    return for_cut(trace, cut)
+
+
+def for_relabel(trace: Trace, cut: Cut, view: LossView, span: Span | None) -> str:
+    """Return what to do about a relabelled loss."""
+    first = f"delete line {span.line}" if span is not None else "remove the new leaf"
+    return f"{first}, then repair the place where the gradient was lost; {for_cut(trace, cut)}"
+
+
+def for_term(trace: Trace, cut: Cut, term: Term) -> str:
+    """Return what to do about a dead term."""
+    return "drop the term and log it instead, or replace it with a differentiable one"
+
+
+def for_cut(trace: Trace, cut: Cut) -> str:
+    """Return what to write in place of a cutting operation."""
+    row = ops.find(cut.op)
+    name = subject(cut.call)
+    of = f" of `{name}`" if name else ""
+    if row is not None and row.instead:
+        return f"use {row.instead.format(name=row.name)} in place of `{row.name}`{of}"
+    return f"use a differentiable operation in place of `{cut.op}`{of}"
+
+
+def for_op(call: Call) -> str:
+    """Return what to write in place of an operation without a derivative."""
+    return f"use a differentiable operation in place of `{call.public}`, or apply it to a detached value outside of the loss"
+
+
+def for_zero(kill: Kill | None, call: Call | None, code: str) -> str:
+    """Return what to do about a zero gradient."""
+    row = ops.find(call.name) if call is not None else None
+    if code == "GG202" and row is not None and row.instead:
+        return f"use {row.instead.format(name=row.name)}"
+    if code == "GG201":
+        return "normalise over the dimension that holds the alternatives, or use a sigmoid for a single output"
+    return "bring the inputs of this operation back into the range in which it has a derivative"
+
+
+def for_nonfinite(op: str | None) -> str:
+    """Return what to do about a non-finite gradient."""
+    return "keep the argument away from the point where the derivative is infinite, for example with a small `eps` or a second `torch.where` on the input"
+
+
+def for_unregistered(span: Span | None) -> str:
+    """Return what to do about unregistered layers."""
+    return "keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or `nn.ParameterList`"
+
+
+def metric_of(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None) -> str | None:
+    """Return the torchmetrics class that the cut chain computes, if it is recognised."""
+    return None
+
+
+def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:
+    """Return the syntax node of the operand of an addition that a term is."""
+    if isinstance(node, ast.BinOp):
+        if term.position < 0:
+            return next((n for n in (node.right, node.left) if not _is_tensor_side(n, term)), None)
+        reverse = term.call.name in {"__radd__", "__rsub__"}
+        return (node.left, node.right)[(term.position + reverse) % 2] if len(term.call.inputs) > 1 else None
+    if isinstance(node, ast.AugAssign):
+        return node.value
+    return None
+
+
+def _is_tensor_side(node: ast.AST, term: Term) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))

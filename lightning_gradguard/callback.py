@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Lightning shell: hooks in, decisions out, no logic of its own."""
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from lightning_gradguard import scalars
+from lightning_gradguard.options import check_options
+from lightning_gradguard.report import GradGuardError, Report, render
+from lightning_gradguard.session import Session, Settings
+
+
+__all__ = ["GradGuard", "GradGuardWarning"]
+
+
+def _bases() -> tuple[type, ...]:
+    """Return the `Callback` class of every installed Lightning namespace."""
+    found: list[type] = []
+    try:
+        from pytorch_lightning import Callback as plain
+
+        found.append(plain)
+    except ImportError:
+        pass
+    try:
+        from lightning.pytorch import Callback as unified
+
+        found.append(unified)
+    except ImportError:
+        pass
+    if not found:
+        message = "GradGuard needs `pytorch_lightning` or `lightning`; neither could be imported"
+        raise ImportError(message)
+    return tuple(found)
+
+
+_TORCH_TEXT = "element 0 of tensors does not require grad and does not have a grad_fn"
+
+
+class GradGuardWarning(UserWarning):
+    """A finding of a guard that is not strict; the text is the diagnostic."""
+
+
+class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is installed
+    """Tell which parameters get no useful gradient, which operation is to blame, and what to write instead.
+
+    Args:
+        strict: raise `GradGuardError` for errors and warnings instead of warning.
+        select: rule codes or prefixes to look for.
+        ignore: rule codes or prefixes to leave out.
+        ignore_params: `fnmatch` patterns over names as in `pl_module.named_parameters()`.
+        patience: optimizer steps a suspicion may last before it becomes a finding.
+        trace_steps: training batches traced operation by operation at the start of fit.
+        every_n_steps: how often gradients are looked at, in optimizer steps.
+        log_every_n_steps: how often scalars are logged, in steps; `None` takes the Trainer's own.
+        metrics: what to do about metrics that are recognised in the loss.
+        report: file to write the report to at the end: `.json`, `.sarif` or `.md`.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: an argument has an impossible value; the message lists what is allowed.
+
+    Logged metrics:
+        `gradguard/coverage`, `gradguard/missing`, `gradguard/zero`, `gradguard/nonfinite`,
+        `gradguard/grad_norm`, through every logger of the Trainer.
+
+    Example:
+        >>> GradGuard(patience=0)
+        Traceback (most recent call last):
+        ...
+        ValueError: expected `patience` to be at least 1, got 0
+    """
+
+    def __init__(
+        self,
+        *,
+        strict: bool = False,
+        select: Sequence[str] = ("GG",),
+        ignore: Sequence[str] = (),
+        ignore_params: Sequence[str] = (),
+        patience: int = 10,
+        trace_steps: int = 1,
+        every_n_steps: int = 1,
+        log_every_n_steps: int | None = None,
+        metrics: Literal["advise", "route", "off"] | Mapping[str, Any] = "advise",
+        report: str | Path | None = None,
+    ) -> None:
+        options = {k: v for k, v in locals().items() if k not in {"self", "__class__"}}
+        check_options(options)
+        if metrics not in ("advise", "off"):
+            message = "`metrics` can be 'advise' or 'off' in this version; routing is not available yet"
+            raise NotImplementedError(message)
+        self.settings = Settings(
+            strict, tuple(select), tuple(ignore), tuple(ignore_params), patience, trace_steps, every_n_steps
+        )
+        self.metrics = metrics
+        self.log_every_n_steps = log_every_n_steps
+        self.report_path = report
+        self.report = Report()
+        self._session: Session | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what belongs to a running fit behind."""
+        return self.__dict__ | {"_session": None}
+
+    # -- hooks
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ANN401, ARG002
+        """Start a new report for every fit."""
+        if stage == "fit":
+            if trainer.world_size > 1:
+                message = f"GradGuard runs on one process in this version, got world_size={trainer.world_size}"
+                raise NotImplementedError(message)
+            self.report = Report()
+            self._session = Session(self.settings, self.report)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+        """Take note of module and optimizers."""
+        self._safely("audit", self._attach, trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
+        """Trace the first batches."""
+        self._safely("audit", self._attach, trainer, pl_module)
+        self._ask("trace", "begin_batch", trainer.global_step, batch)
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:  # noqa: ANN401, ARG002
+        """Look at the loss before its backward pass."""
+        self._ask("trace", "before_backward", loss)
+        self._tell(trainer)
+        if not loss.requires_grad and any(d.code == "GG101" for d in self.report.diagnostics):
+            raise GradGuardError.of(self.report, _TORCH_TEXT)
+
+    def on_after_backward(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
+        """Note which gradients are there."""
+        self._ask("audit", "after_backward")
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ANN401, ARG002
+        """Judge the final gradients."""
+        self._ask("audit", "before_step", optimizer)
+        self._tell(trainer)
+        self._safely("scalars", self._log_scalars, trainer, optimizer)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
+        """Finish the batch."""
+        self._ask("audit", "end_batch")
+        self._tell(trainer)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
+        """Turn what has lasted until here into findings, and sum up."""
+        self._ask("audit", "finish")
+        self._safely("report", self._write_report)
+        self._tell(trainer)
+        if self._session is not None and trainer.is_global_zero and not self.report.has_findings():
+            print(self.report.render().splitlines()[-1], file=sys.stderr)  # noqa: T201 - the one line of a clean run
+        self._session = None
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:  # noqa: ANN401, ARG002
+        """Leave everything as it was, and name the operation if torch refused one."""
+        self._ask("trace", "failed", exception)
+        self._safely("report", self._write_report)
+        if not isinstance(exception, GradGuardError):
+            self._tell(trainer, may_raise=False)
+        self._session = None
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ANN401, ARG002
+        """Leave a trace that is still being recorded."""
+        if self._session is not None:
+            self._ask("trace", "failed", RuntimeError("teardown"))
+            self._session = None
+
+    # -- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"version": 1, "audit": self._session.audit.state_dict()} if self._session else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
+        if self._session is not None and state_dict.get("version") == 1:
+            self._session.audit.load_state_dict(state_dict["audit"])
+
+    # -- deeds
+
+    def _attach(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+        assert self._session is not None  # noqa: S101 - `_safely` made sure
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        self._session.attach(
+            pl_module,
+            trainer.optimizers,
+            automatic=pl_module.automatic_optimization,
+            scaled=scaler is not None,
+        )
+
+    def _ask(self, part: str, method: str, *args: Any) -> None:  # noqa: ANN401
+        """Pass an event on to the session."""
+        self._safely(part, getattr(self._session, method, None), *args)
+
+    def _safely(self, part: str, deed: Callable[..., Any] | None, *args: Any) -> None:  # noqa: ANN401
+        """Do something; a bug in it switches the part off instead of stopping the training."""
+        session = self._session
+        if session is None or deed is None or session.is_off(part):
+            return
+        try:
+            deed(*args)
+        except Exception as fault:
+            if self.settings.strict:
+                raise
+            session.off(part, fault)
+
+    def _tell(self, trainer: Any, *, may_raise: bool = True) -> None:  # noqa: ANN401
+        """Raise or warn about the findings since the last call."""
+        fresh = self._session.take_fresh() if self._session is not None else []
+        if not fresh:
+            return
+        if self.settings.strict and may_raise:
+            raise GradGuardError.of(self.report, _torch_text(fresh))
+        if trainer.is_global_zero and not self._will_raise(fresh):
+            for diagnostic in fresh:
+                warnings.warn(render(diagnostic), GradGuardWarning, stacklevel=2)
+        self._safely("loggers", scalars.log_findings, trainer, fresh)
+
+    def _will_raise(self, fresh: Sequence[Any]) -> bool:
+        return any(d.code == "GG101" for d in fresh)
+
+    def _log_scalars(self, trainer: Any, optimizer: Any) -> None:  # noqa: ANN401
+        assert self._session is not None  # noqa: S101 - `_safely` made sure
+        every = self.log_every_n_steps or trainer.log_every_n_steps
+        if trainer.loggers and every and trainer.global_step % every == 0:
+            scalars.log_scalars(trainer, self._session.scalars(optimizer))
+
+    def _write_report(self) -> None:
+        if self.report_path is not None:
+            self.report.write(self.report_path)
+
+
+def _torch_text(found: Sequence[Any]) -> str:
+    return _TORCH_TEXT if any(d.code == "GG101" for d in found) else ""

@@ -1,0 +1,942 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A traced step and the states of its gradients in, diagnostics out: one function a rule.
+
+This is the only place where a `Diagnostic` is made. The functions are pure: they read a `Scene` and
+return findings; when to ask which, and what to do with the answer, is decided elsewhere.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gradguard import advice, ops, syntax
+from lightning_gradguard.flow import Flow, Kill
+from lightning_gradguard.lineage import Cut, Lineage, Term
+from lightning_gradguard.rules import RULES, Diagnostic, Severity
+from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
+from lightning_gradguard.trace import Call, LossView, Trace
+
+
+__all__ = ["Scene"]
+
+_SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
+# Nodes whose derivative is zero everywhere -> public name of the operation.
+_STEP_NODES: Mapping[str, str] = {
+    "Round": "torch.round", "Floor": "torch.floor", "Ceil": "torch.ceil", "Trunc": "torch.trunc",
+    "Sign": "torch.sign", "Sgn": "torch.sgn", "Bernoulli": "torch.bernoulli", "Poisson": "torch.poisson",
+    "Normal": "torch.normal", "Fix": "torch.fix",
+}  # fmt: skip
+# Edges that only add up what comes in: a zero there is a sum that cancels, not a lost gradient.
+_SUMMING: Mapping[str, frozenset[int]] = {
+    "Add": frozenset({0, 1}), "Sub": frozenset({0, 1}), "Expand": frozenset({0}), "Addmm": frozenset({0}),
+    "Convolution": frozenset({2}), "Linear": frozenset({2}), "NativeLayerNorm": frozenset({2}),
+    "NativeBatchNorm": frozenset({2}), "Repeat": frozenset({0}), "Baddbmm": frozenset({0}),
+    "Embedding": frozenset({0}), "NativeGroupNorm": frozenset({2}), "Addmv": frozenset({0}),
+    "Rsub": frozenset({0, 1}), "LinearFunction": frozenset({2}),
+}  # fmt: skip
+_SATURATING: Mapping[str, str] = {
+    "Sigmoid": "result", "Tanh": "result", "Softmax": "result", "LogSoftmax": "result", "Exp": "result",
+    "LogSigmoid": "self", "BinaryCrossEntropy": "self", "Erf": "self", "Softplus": "self", "Silu": "self",
+    "Gelu": "self", "Elu": "result",
+}  # fmt: skip
+_SELECTING = frozenset(
+    "Relu Threshold Clamp ClampMin ClampMax Hardtanh HardtanhBackward Hardsigmoid Hardswish LeakyRelu"
+    " Where MaskedFill Relu6 Maximum Minimum Max Min Amax Amin".split()
+)
+
+
+@dataclass(slots=True)
+class Scene:
+    """What a rule may look at.
+
+    Attributes:
+        trace: the traced step.
+        flows: what the backward passes of that step did, one a loss, where they were watched.
+        model: the module, for the places where parameters are made.
+        judged: name -> parameter that an optimizer trains.
+        step: global step of the trace.
+        when: how long the state has lasted, as in `in 3 of 3 steps`.
+    """
+
+    trace: Trace
+    model: nn.Module
+    judged: Mapping[str, Tensor]
+    flows: Sequence[Flow] = ()
+    step: int = 0
+    when: str = ""
+    _lineage: list[Lineage] = field(default_factory=list)
+
+    @property
+    def lineage(self) -> Lineage:
+        """Return the queries on the trace, made once."""
+        if not self._lineage:
+            self._lineage.append(Lineage(self.trace, self.judged.keys()))
+        return self._lineage[0]
+
+
+# -- GG101, GG102: the whole loss
+
+
+def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
+    """GG101, GG102: data of the parameters flows into a loss that cannot train any of them."""
+    if view.params or view.opaque or view.value is None:
+        return []
+    groups = _grouped_cuts(scene, [view])
+    if view.requires_grad:
+        relabel = _relabel(scene, view)
+        return [_relabelled(scene, view, relabel, groups)] if relabel is not None and groups else []
+    if not groups:
+        return [_unrelated_loss(scene, view)]
+    cut, _ = groups[0]
+    others = [c for c, _ in groups[1:4]]
+    names = tuple(scene.judged)
+    return [
+        _finding(
+            "GG101",
+            scene,
+            params=names,
+            op=_op_of(cut),
+            span=_cut_span(cut),
+            related=_related_spans(cut, others, view),
+            cause=_cut_cause(scene, cut, view),
+            help=advice.for_loss(scene.trace, cut, view),
+            metric=advice.metric_of(scene.trace, cut, view),
+        )
+    ]
+
+
+def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
+    """GG101 without a cut: nothing that requires grad takes part in the loss."""
+    frozen = [n for n, p in scene.model.named_parameters() if not p.requires_grad]
+    used = [n for n, v in scene.trace.params.items() if n in frozen and v in scene.lineage.ancestors([view.value])]  # type: ignore[list-item]
+    span = _loss_span(view) or syntax.method_span(type(scene.model), "training_step")
+    if used and not scene.judged:
+        cause = f"all {len(frozen)} parameters of the module have `requires_grad=False`"
+        places = _freezing_spans(scene)
+        return _finding(
+            "GG101", scene, params=tuple(used), op="torch.Tensor.requires_grad_", span=places[0] if places else span,
+            related=tuple(places[1:]), cause=cause, help="leave the parameters that are to be trained unfrozen",
+        )  # fmt: skip
+    return _finding(
+        "GG101", scene, params=tuple(scene.judged), op=None, span=span,
+        cause="no parameter takes part in the computation of the loss in this step",
+        help="compute the loss from the output of the module",
+    )  # fmt: skip
+
+
+def _freezing_spans(scene: Scene) -> list[Span]:
+    codes = [getattr(f, "__code__", None) for c in type(scene.model).__mro__ for f in vars(c).values()]
+    own = [c for c in codes if c is not None and is_project_file(c.co_filename) and "site-packages" not in c.co_filename]
+    return [s for c in own for s in syntax.calls_named(c, {"requires_grad_", "freeze"})]
+
+
+def _relabel(scene: Scene, view: LossView) -> Call | None:
+    """Return the call that turned a cut value into a fresh leaf, or stands where that happened."""
+    inside = scene.lineage.ancestors([view.value])  # type: ignore[list-item]
+    makers = [v.call for v in inside if v.call is not None and v.rg]
+    named = [c for c in makers if c.name in {"requires_grad_", "requires_grad="}]
+    copied = [c for c in makers if c.keywords.get("requires_grad") is True]
+    aliased = [c for c in makers if c.func is None and c.name in {"Parameter", "alias"}]
+    found = sorted({c.index: c for c in (*named, *copied, *aliased)}.items())
+    return found[-1][1] if found else None
+
+
+def _relabelled(
+    scene: Scene, view: LossView, relabel: Call, groups: list[tuple[Cut, tuple[str, ...]]]
+) -> Diagnostic:
+    cut = groups[0][0]
+    op = relabel.public if relabel.func is not None else {"Parameter": "torch.nn.Parameter"}.get(relabel.name, "torch.autograd.Variable")
+    lost = _cut_span(cut, f"the gradient was lost here, at `{_bare(cut)}`")
+    span = _relabel_span(relabel)
+    name = advice.subject(relabel) or "the loss"
+    return _finding(
+        "GG102",
+        scene,
+        params=tuple(scene.judged),
+        slots={"op": _relabel_text(relabel, op)},
+        op=op,
+        span=span.labelled(f"turns `{name}` into a new leaf, does not reconnect it to the model") if span else lost,
+        related=tuple(s for s in (lost, *_related_spans(cut, [], view)) if s is not None),
+        cause="`backward()` now succeeds, but it stops at this new leaf. Every parameter keeps `grad = None`, and "
+        "the optimizer skips parameters without a gradient in silence",
+        help=advice.for_relabel(scene.trace, cut, view, span),
+        metric=advice.metric_of(scene.trace, cut, view),
+    )
+
+
+def _relabel_text(relabel: Call, op: str) -> str:
+    bare = op.rpartition(".")[2]
+    return {"requires_grad": "requires_grad = True", "requires_grad_": "requires_grad_(True)"}.get(bare, f"{bare}(..., requires_grad=True)")
+
+
+def _relabel_span(relabel: Call) -> Span | None:
+    if not relabel.stack:
+        return None
+    if relabel.func is not None:
+        return locate(relabel.stack[0])
+    for code, _ in relabel.stack:
+        spans = syntax.calls_named(code, {"Parameter", "Variable"})
+        if spans:
+            return spans[-1]
+    return locate(relabel.stack[0])
+
+
+# -- GG103: terms of the loss
+
+
+def constant_terms(scene: Scene, view: LossView) -> list[Diagnostic]:
+    """GG103: additive terms that depend on the parameters only through cuts."""
+    if not any(n in scene.judged for n in view.params):
+        return []
+    found: dict[object, Diagnostic] = {}
+    for term in scene.lineage.dead_terms(view):
+        cut = term.cuts[0]
+        found.setdefault(cut.site, _dead_term(scene, view, term, cut))
+    return list(found.values())
+
+
+def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic:
+    span = _term_span(term)
+    lost = _cut_span(cut, f"the gradient of this term was lost here, at `{_bare(cut)}`")
+    live = [n for n in view.params if n in scene.judged]
+    return _finding(
+        "GG103",
+        scene,
+        op=_op_of(cut),
+        span=span.labelled("adds a number to the loss and 0 to every gradient") if span else lost,
+        related=tuple(s for s in (lost, *_related_spans(cut, [], view)) if s is not None and s != span),
+        cause="the term holds no differentiable path to a parameter. The rest of the loss still trains "
+        f"{_count(len(live), 'parameter')}, so training runs and this term only shifts the logged value",
+        help=advice.for_term(scene.trace, cut, term),
+        metric=advice.metric_of(scene.trace, cut, view, goal=term.value),
+    )
+
+
+def _term_span(term: Term) -> Span | None:
+    """Return the span of the operand within its addition; the addition itself where it is not found."""
+    site = _site(term.call.stack)
+    if site is None:
+        return None
+    node = syntax.node_at(site)
+    operand = advice.operand_node(node, term)
+    if operand is not None:
+        return syntax.span_of(operand, site[0].co_filename, site[0].co_qualname)
+    if term.value is not None and term.value.call is not None and term.value.call.stack:
+        return locate(term.value.call.stack[0])
+    return locate(site)
+
+
+# -- GG104, GG105, GG106: parameters without a gradient
+
+
+def missing_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
+    """GG104, GG105, GG106: parameters whose `.grad` stays `None`, grouped by what cuts them off."""
+    names = [n for n in names if n in scene.judged]
+    blocked = _function_kills(scene, names)
+    rest = [n for n in names if n not in {m for _, group in blocked for m in group}]
+    groups = _group_by_cut(scene, rest)
+    found = [_vanished(scene, kill, group) for kill, group in blocked]
+    found += [_cut_parameters(scene, cut, group) for cut, group in groups]
+    cut_off = {n for _, group in groups for n in group}
+    return found + unused_parameters(scene, [n for n in rest if n not in cut_off])
+
+
+def _cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic:
+    left = cut.kind in {ops.Kind.EXIT, ops.Kind.COPY} or _leaves_torch(cut)
+    soft = cut.kind is ops.Kind.STOP and not left
+    code = "GG105" if left else "GG104"
+    op = _op_of(cut)
+    back = _site(cut.reentry.stack) if cut.reentry is not None else None
+    related = [s for s in (_project_span(cut.stack),) if s is not None]
+    if back is not None:
+        related.append(locate(back, "and came back here, without its history"))
+    return _finding(
+        code,
+        scene,
+        severity=Severity.WARNING if soft else Severity.ERROR,
+        params=names,
+        slots={"op": op.removeprefix("torch."), "parameters": _phrase(names)},
+        op=op,
+        span=_cut_span(cut),
+        related=tuple(related),
+        cause=_cut_cause(scene, cut, None),
+        evidence=_no_grad_evidence(scene),
+        effect="the optimizer skips these parameters, they keep their initial values",
+        help=advice.for_cut(scene.trace, cut),
+        metric=advice.metric_of(scene.trace, cut, None),
+    )
+
+
+def unused_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
+    """GG106: parameters that no operation uses, or whose results reach no loss."""
+    groups: dict[object, list[str]] = {}
+    spans: dict[object, tuple[Span | None, str, Severity, str]] = {}
+    for name in names:
+        key, info = _unused_place(scene, name)
+        groups.setdefault(key, []).append(name)
+        spans.setdefault(key, info)
+    return [_unused(scene, tuple(group), *spans[key]) for key, group in groups.items()]
+
+
+def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, str, Severity, str]]:
+    owner, attribute, prefix = _owner(scene.model, name)
+    last = scene.lineage.furthest(name)
+    theirs = not _is_users(type(owner)) or prefix.count(".") > 0 and _inside_package(scene.model, prefix)
+    level = Severity.INFO if theirs else Severity.WARNING
+    if last is not None and last.stack:
+        site = _site(last.stack)
+        cause = f"the last operation on the way from these parameters is `{last.public}`; no loss of this step depends on its result"
+        span = locate(site, "this result reaches no loss") if site else None
+        return ("used", site or last.index), (span, cause, level, last.public)
+    span = syntax.attribute_span(type(owner), attribute)
+    cause = f"`{prefix}` was created but no operation of the training step used it"
+    return ("idle", prefix), (span.labelled(f"`{prefix}` is created here, never used in the training step") if span else None, cause, level, "unused")
+
+
+def _unused(scene: Scene, names: tuple[str, ...], span: Span | None, cause: str, level: Severity, op: str) -> Diagnostic:
+    prefix = names[0].rpartition(".")[0] or names[0]
+    return _finding(
+        "GG106",
+        scene,
+        severity=level,
+        params=names,
+        slots={"parameters": _phrase(names)},
+        op=None if op == "unused" else op,
+        span=span,
+        cause=cause,
+        evidence=_no_grad_evidence(scene),
+        effect="the optimizer skips these parameters, they keep their initial values",
+        help=f"use `{prefix}` in the loss, delete it, or freeze it\n    self.{prefix}.requires_grad_(False)",
+    )
+
+
+def _function_kills(scene: Scene, names: Sequence[str]) -> list[tuple[Kill, tuple[str, ...]]]:
+    """Return the nodes that turned a live gradient into none at all, with what they cost."""
+    groups: dict[tuple[str, int], tuple[Kill, list[str]]] = {}
+    for flow in scene.flows:
+        for name in names:
+            leaf = flow.view.params.get(name)
+            for kill in (flow.kills(leaf) if leaf is not None and leaf >= 0 else [])[:1]:
+                groups.setdefault((kill.name, kill.seq), (kill, []))[1].append(name)
+    return [(kill, tuple(dict.fromkeys(group))) for kill, group in groups.values()]
+
+
+def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
+    call = scene.trace.call_of(kill.seq)
+    op = _function_name(kill.name)
+    span = _site_span(call.stack) if call is not None else None
+    return _finding(
+        "GG104",
+        scene,
+        severity=Severity.ERROR,
+        params=names,
+        slots={"op": op, "parameters": _phrase(names)},
+        op=op,
+        span=span.labelled(f"the backward pass of `{op}` hands no gradient on") if span else None,
+        cause=f"a gradient arrives at `{kill.name}` and none leaves it towards these parameters",
+        evidence=_no_grad_evidence(scene),
+        help="return a gradient for this input from the `backward` of the function",
+    )
+
+
+# -- GG108: no derivative
+
+
+def undifferentiable_ops(scene: Scene, view: LossView) -> list[Diagnostic]:
+    """GG108: an operation on the way to the loss for which torch has no derivative."""
+    found = []
+    for seq in view.underived:
+        call = scene.trace.call_of(seq)
+        if call is not None and call.stack:
+            found.append(_underived(scene, view, call))
+    return found[:1]
+
+
+def underived_call(scene: Scene, name: str) -> list[Diagnostic]:
+    """GG108 after the fact: torch has refused to differentiate an operation of this name."""
+    bare = name.removeprefix("aten::").split(".")[0].strip("_")
+    calls = [c for c in scene.trace.calls if c.stack and any(c.live) and _same_op(c.name, bare)]
+    view = scene.trace.losses[-1] if scene.trace.losses else LossView()
+    return [_underived(scene, view, calls[-1])] if calls else []
+
+
+def _same_op(name: str, bare: str) -> bool:
+    short = name.strip("_").removesuffix("=")
+    return short == bare or bare.startswith(short) or short.replace("floordiv", "floor_divide") == bare
+
+
+def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
+    names = tuple(n for n in (view.params or scene.judged) if n in scene.judged) or tuple(scene.judged)
+    span = _site_span(call.stack)
+    return _finding(
+        "GG108",
+        scene,
+        params=names,
+        slots={"op": call.public},
+        op=call.public,
+        span=span.labelled("torch cannot differentiate this") if span else None,
+        related=tuple(s for s in (_project_span(call.stack),) if s is not None),
+        cause=f"`{call.public}` has no derivative in torch, so `backward()` raises when it arrives there",
+        help=advice.for_op(call),
+    )
+
+
+# -- GG201, GG202, GG203: zeros
+
+
+def zero_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
+    """GG201, GG202, GG203: parameters whose gradient is exactly zero, grouped by where it died."""
+    groups: dict[object, tuple[Kill | None, list[str]]] = {}
+    for name in names:
+        kills, reached = _kills_of(scene, name)
+        if reached and not kills or any(_waits(k, scene) for k in kills):
+            continue
+        kill = min(kills, key=lambda k: (_certainty(k, scene), k.node), default=None)
+        key = _kill_key(scene, kill) if kill is not None else None
+        groups.setdefault(key, (kill, []))[1].append(name)
+    return [_zero(scene, kill, tuple(group)) for kill, group in groups.values()]
+
+
+def waits(scene: Scene, name: str) -> bool:
+    """Say whether a zero gradient may still heal, or says nothing about the parameter."""
+    kills, reached = _kills_of(scene, name)
+    return reached and not kills or any(_waits(k, scene) for k in kills)
+
+
+def _kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
+    found: list[Kill] = []
+    reached = False
+    for flow in scene.flows:
+        leaf = flow.view.params.get(name)
+        if leaf is not None and leaf >= 0:
+            reached = True
+            found.extend(flow.kills(leaf))
+    return found, reached
+
+
+def _kill_key(scene: Scene, kill: Kill) -> object:
+    call = scene.trace.call_of(kill.seq)
+    return (kill.name, kill.how, call.stack[:1]) if call is not None and call.stack else (kill.name, kill.how, kill.seq)
+
+
+def _waits(kill: Kill, scene: Scene) -> bool:
+    """Say whether this zero is a passing one: it heals, the batch was empty, or a sum cancelled."""
+    family = _family(kill.name)
+    if kill.heals or kill.how == "empty":
+        return True
+    weight = kill.facts.get("total_weight")
+    if isinstance(weight, dict) and weight.get("zero"):
+        return True
+    if kill.how == "cancel":
+        return not kill.name.startswith("AccumulateGrad") or _leaf_is_flat(kill, scene)
+    return kill.how == "zero" and kill.edge in _SUMMING.get(family, frozenset())
+
+
+def _leaf_is_flat(kill: Kill, scene: Scene) -> bool:
+    """Say whether the leaf of a cancelled sum is a bias: those cancel in healthy trainings too."""
+    for flow in scene.flows:
+        for name, leaf in flow.view.params.items():
+            if leaf == kill.node and name in scene.judged:
+                return scene.judged[name].dim() < 2  # noqa: PLR2004 - a matrix is no bias
+    return True
+
+
+def _certainty(kill: Kill, scene: Scene) -> int:
+    code = _zero_story(kill, scene.trace.call_of(kill.seq))[0]
+    return 0 if code in {"GG201", "GG202"} else 1
+
+
+def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic:
+    call = scene.trace.call_of(kill.seq) if kill is not None else None
+    if kill is None:
+        code, op, cause, label = "GG203", None, "where the gradient died could not be observed", ""
+    else:
+        code, op, cause, label = _zero_story(kill, call)
+    span = _site_span(call.stack) if call is not None else None
+    related = [s for s in (_project_span(call.stack) if call is not None else None,) if s is not None]
+    layer = _layer_span(scene.model, call)
+    return _finding(
+        code,
+        scene,
+        params=names,
+        slots={"op": op or "", "name": names[0].rpartition(".")[0] or names[0], "parameters": _phrase(names), "steps": scene.when or "every step"},
+        op=op,
+        span=span.labelled(label) if span else layer,
+        related=tuple([*related, *([layer] if layer is not None and span is not None else [])]),
+        cause=cause,
+        evidence=f"max |grad| = 0 {scene.when}".strip(),
+        effect="no optimizer step changes these parameters, apart from weight decay and momentum",
+        help=advice.for_zero(kill, call, code),
+    )
+
+
+def _zero_story(kill: Kill, call: Call | None) -> tuple[str, str | None, str, str]:
+    """Return code, operation, cause and label for a node at which a gradient became zero."""
+    family = _family(kill.name)
+    op = call.public if call is not None else _function_name(kill.name)
+    step = _STEP_NODES.get(family)
+    rounding = kill.facts.get("rounding_mode")
+    if step is not None or family == "Div" and rounding:
+        name = op if call is not None else step
+        row = ops.find(step or "floor")
+        return "GG202", name, f"`{name}` {row.why if row else ''}, so nothing before it can learn", "the derivative is 0 everywhere"
+    if family in {"Softmax", "LogSoftmax"} and _one_wide(kill):
+        shape = kill.facts["result"]["shape"]
+        cause = f"the input is {_shape(kill.facts['result'])} and the dimension that `{op}` normalises over has one entry, so the output is a constant and its derivative is 0 for every weight"
+        return "GG201", op, cause, f"softmax over a dimension of size 1 of {list(shape)} is constant"
+    if call is not None and len(call.inputs) > 1 and call.inputs[0] is call.inputs[1] or kill.how == "cancel":
+        return "GG201", op, f"the contributions that meet at `{op}` cancel exactly", "what goes in cancels out"
+    if kill.how == "hook":
+        return "GG203", "torch.Tensor.register_hook", f"a live gradient arrives at the result of `{op}` and is zero after its hooks", "a tensor hook makes this gradient zero"
+    if kill.facts.get("zero_factor"):
+        return "GG203", op, f"`{op}` multiplies by a factor that is zero in every entry and does not change", "the other factor is all zero"
+    if family in _SATURATING:
+        return "GG203", op, _range_story(kill, _SATURATING[family], f"`{op}` is saturated, its derivative is exactly 0 there"), "saturated: the derivative is exactly 0 here"
+    if family in _SELECTING:
+        row = ops.find(op)
+        why = row.why if row else "passes a gradient only for selected entries"
+        return "GG203", op, _range_story(kill, "self" if "self" in kill.facts else "result", f"`{op}` {why}; no entry passes"), "no entry passes a gradient"
+    return "GG203", op, f"a gradient arrives at `{op}` (`{kill.name}`) and all of it is zero after it", "the gradient becomes zero here"
+
+
+def _range_story(kill: Kill, key: str, text: str) -> str:
+    fact = kill.facts.get(key)
+    if not isinstance(fact, dict) or "min" not in fact:
+        return text
+    what = "output" if key == "result" else "input"
+    text += f". Its {what} lies in [{fact['min']:.4g}, {fact['max']:.4g}]"
+    return text + f", {100 * fact['positive']:.0f} % of it positive" if "Relu" in kill.name else text
+
+
+def _one_wide(kill: Kill) -> bool:
+    fact, dim = kill.facts.get("result"), kill.facts.get("dim")
+    if not isinstance(fact, dict) or not isinstance(dim, int):
+        return False
+    shape = fact["shape"]
+    dim = dim - 2**64 if dim >= 2**63 else dim
+    return -len(shape) <= dim < len(shape) and shape[dim] == 1
+
+
+# -- GG204: not finite
+
+
+def nonfinite_gradients(
+    scene: Scene, names: Sequence[str], origin: tuple[Call, str] | None
+) -> list[Diagnostic]:
+    """GG204: NaN or inf in gradients, and the first operation in which it appeared.
+
+    Args:
+        scene: the failing step.
+        names: parameters with a non-finite gradient.
+        origin: first call whose result was not finite although its inputs were, and `nan` or `inf`.
+    """
+    kills = [k for flow in scene.flows for k in flow.broke()]
+    call = origin[0] if origin is not None else next((c for k in kills if (c := scene.trace.call_of(k.seq)) is not None), None)
+    kill = kills[0] if kills and origin is None else None
+    span = _site_span(call.stack) if call is not None else None
+    op = call.public if call is not None else (_function_name(kill.name) if kill is not None else None)
+    return [
+        _finding(
+            "GG204",
+            scene,
+            params=tuple(names),
+            slots={"parameters": _phrase(tuple(names))},
+            op=op,
+            span=span.labelled("NaN or inf appears here first") if span else None,
+            related=tuple(s for s in (_project_span(call.stack) if call is not None else None,) if s is not None),
+            cause=_nonfinite_cause(scene, origin, kill, op),
+            evidence=scene.when,
+            effect="the optimizer writes NaN into these parameters, the next forward pass is NaN",
+            help=advice.for_nonfinite(op),
+        )
+    ]
+
+
+def _nonfinite_cause(scene: Scene, origin: tuple[Call, str] | None, kill: Kill | None, op: str | None) -> str:
+    if origin is not None:
+        if origin[0].inputs and all(v.kind in {"batch", "unknown"} for v in origin[0].inputs):
+            return f"`{op}` is the first operation on a batch that holds {origin[1]}"
+        return f"`{op}` is the first operation in the forward pass whose result holds {origin[1]} although its inputs are finite"
+    if kill is None:
+        return "where it appeared first could not be observed: the failing step was not traced"
+    saved = next((f for n in ("self", "result", "other") if isinstance(f := kill.facts.get(n), dict) and "min" in f), None)
+    numbers = f"; the values it works on lie in [{saved['min']:.4g}, {saved['max']:.4g}]" if saved else ""
+    return f"the forward pass is finite, but the derivative of `{op}` is not{numbers}"
+
+
+# -- GG107, GG401, GG402, GG403: the optimizer
+
+
+def unregistered_parameters(scene: Scene, hidden: Mapping[str, Tensor], where: Mapping[str, Span | None]) -> list[Diagnostic]:
+    """GG107: tensors that the loss could train but that are no parameters of the module."""
+    groups: dict[object, list[str]] = {}
+    for name in hidden:
+        groups.setdefault(where.get(name) or name.partition(".")[0], []).append(name)
+    found = []
+    for place, names in groups.items():
+        span = place if isinstance(place, Span) else None
+        found.append(
+            _finding(
+                "GG107",
+                scene,
+                params=tuple(names),
+                slots={"name": _stem(names)},
+                span=span.labelled("not registered: `parameters()` does not see what is kept here") if span else None,
+                cause="gradients reach these tensors, but they are no parameters of the module: the optimizer, the "
+                "checkpoint and `.to(device)` do not know them",
+                effect="they keep their initial values",
+                help=advice.for_unregistered(span),
+            )
+        )
+    return found
+
+
+def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Sequence[Any]) -> list[Diagnostic]:
+    """GG401: parameters that get gradients and sit in no optimizer."""
+    span = _optimizer_span(scene.model, optimizers)
+    return [
+        _finding(
+            "GG401",
+            scene,
+            params=tuple(names),
+            slots={"parameters": _phrase(tuple(names))},
+            op=type(optimizers[0]).__name__ if optimizers else None,
+            span=span.labelled(f"does not hold {_phrase(tuple(names))}") if span else None,
+            cause="these parameters require grad and receive gradients, but no `param_group` holds them",
+            effect="they keep their initial values, and their gradients add up from step to step",
+            help="pass them to the optimizer, for example `self.parameters()`, or freeze them",
+        )
+    ]
+
+
+def stale_optimizer_parameters(scene: Scene, names: Sequence[str], stale: int, optimizers: Sequence[Any]) -> list[Diagnostic]:
+    """GG402: the optimizer holds tensors that are no longer parameters of the module."""
+    span = _optimizer_span(scene.model, optimizers)
+    replaced = _replacement_span(scene.model, names)
+    return [
+        _finding(
+            "GG402",
+            scene,
+            params=tuple(names),
+            slots={"tensors": _count(stale, "tensor")},
+            op=type(optimizers[0]).__name__ if optimizers else None,
+            span=replaced.labelled("made after the optimizer had taken its parameters") if replaced else span,
+            related=tuple(s for s in (span,) if s is not None and replaced is not None),
+            cause=f"{_count(stale, 'tensor')} in the optimizer are not among `named_parameters()`, and {_phrase(tuple(names))} "
+            "of the module are in no optimizer",
+            effect="the optimizer updates tensors that nothing reads",
+            help="build the optimizer from the parameters that the module holds when training starts",
+        )
+    ]
+
+
+def unchanged_parameters(scene: Scene, names: Sequence[str], why: str, span: Span | None, optimizers: Sequence[Any]) -> list[Diagnostic]:
+    """GG403: gradients are there, but no step changes the parameters."""
+    place = span or _optimizer_span(scene.model, optimizers)
+    return [
+        _finding(
+            "GG403",
+            scene,
+            params=tuple(names),
+            slots={"parameters": _phrase(tuple(names))},
+            op=None,
+            span=place,
+            cause=why,
+            evidence=scene.when,
+            effect="they keep their initial values",
+            help="let the optimizer see the gradients, with a learning rate above 0",
+        )
+    ]
+
+
+def unchecked(scene: Scene, what: str, why: str) -> list[Diagnostic]:
+    """GG901: something could not be checked."""
+    return [_finding("GG901", scene, slots={"what": what}, span=None, cause=why)]
+
+
+def unused_suppression(scene: Scene, span: Span, comment: str) -> list[Diagnostic]:
+    """GG902: an in-line comment that suppressed nothing."""
+    return [_finding("GG902", scene, slots={"comment": comment}, span=span)]
+
+
+# The order of precedence: a finding of an earlier rule makes later ones about the same thing idle.
+CHECKS: tuple[tuple[str, Callable[..., list[Diagnostic]]], ...] = (
+    ("GG101", disconnected_loss), ("GG102", disconnected_loss), ("GG108", undifferentiable_ops),
+    ("GG103", constant_terms), ("GG104", missing_parameters), ("GG105", missing_parameters),
+    ("GG106", unused_parameters), ("GG107", unregistered_parameters), ("GG201", zero_parameters),
+    ("GG202", zero_parameters), ("GG203", zero_parameters), ("GG204", nonfinite_gradients),
+    ("GG401", unoptimized_parameters), ("GG402", stale_optimizer_parameters),
+    ("GG403", unchanged_parameters), ("GG901", unchecked), ("GG902", unused_suppression),
+)  # fmt: skip
+
+
+# -- the one door
+
+
+def _finding(
+    code: str,
+    scene: Scene,
+    *,
+    span: Span | None,
+    slots: Mapping[str, str] | None = None,
+    params: tuple[str, ...] = (),
+    severity: Severity | None = None,
+    **details: Any,  # noqa: ANN401 - fields of Diagnostic
+) -> Diagnostic:
+    """Make a diagnostic: the static part from the rule, the dynamic part from the arguments."""
+    rule = RULES[code]
+    sizes = {n: _numel(p) for n, p in scene.judged.items()}
+    named = dict(scene.model.named_parameters())
+    return Diagnostic(
+        code=code,
+        name=rule.name,
+        severity=severity or rule.severity,
+        message=rule.message.format(**slots) if slots else rule.message,
+        span=span,
+        params=params,
+        step=scene.step,
+        params_total=len(scene.judged) or len(params),
+        values=sum(_numel(named[n]) for n in params if n in named),
+        values_total=sum(sizes.values()),
+        **details,
+    )
+
+
+# -- cuts
+
+
+def _grouped_cuts(scene: Scene, views: Sequence[LossView]) -> list[tuple[Cut, tuple[str, ...]]]:
+    """Return the cuts between the judged parameters and some losses, the one that costs most first."""
+    goals = [v.value for v in views if v.value is not None]
+    cuts = scene.lineage.cuts(goals)
+    return _group(scene, cuts, list(scene.judged))
+
+
+def _group_by_cut(scene: Scene, names: Sequence[str]) -> list[tuple[Cut, tuple[str, ...]]]:
+    goals = [v.value for v in scene.trace.losses if v.value is not None]
+    return _group(scene, scene.lineage.cuts(goals), names) if names else []
+
+
+def _group(scene: Scene, cuts: Mapping[Any, tuple[Cut, ...]], names: Sequence[str]) -> list[tuple[Cut, tuple[str, ...]]]:
+    groups: dict[object, tuple[Cut, list[str]]] = {}
+    for name in names:
+        value = scene.trace.params.get(name)
+        mine = cuts.get(value, ()) if value is not None else ()
+        if mine:
+            groups.setdefault(mine[0].site, (mine[0], []))[1].append(name)
+    ordered = sorted(groups.values(), key=lambda g: (-len(g[1]), g[0].rank))
+    return [(cut, tuple(group)) for cut, group in ordered]
+
+
+def _op_of(cut: Cut) -> str:
+    """Return the operation to name: where a deliberate stop only prepares an exit, the exit."""
+    return cut.op
+
+
+def _leaves_torch(cut: Cut) -> bool:
+    """Say whether a detached value goes on to leave torch on the same line."""
+    if cut.kind is not ops.Kind.STOP or cut.call.off is not None:
+        return False
+    text = syntax.expression(cut.call.stack[0]) if cut.call.stack else ""
+    line = locate(cut.call.stack[0]).text if cut.call.stack else ""
+    after = line.partition(text)[2] if text else ""
+    return any(f".{name}(" in after for name in ("numpy", "item", "tolist"))
+
+
+def _cut_span(cut: Cut, label: str = "") -> Span | None:
+    off = cut.call.off
+    text = label or _cut_label(cut)
+    if off is not None and off.how != "torch.autograd.Function":
+        found = _switch_span(cut)
+        return found.labelled(text) if found is not None else None
+    return _site_span(cut.call.stack, text)
+
+
+def _switch_span(cut: Cut) -> Span | None:
+    """Return where recording was switched off: decorator, block, or the call that did it."""
+    off = cut.call.off
+    if off is None:
+        return None
+    if off.decorated is not None:
+        found = syntax.decorator_span(off.decorated, _SWITCHES)
+        if found is not None:
+            return found
+    if off.stack:
+        return locate(off.stack[0])
+    for site in cut.call.stack:
+        found = syntax.with_span(site, _SWITCHES) or syntax.decorator_span(site[0], _SWITCHES)
+        if found is not None:
+            return found
+    return _site_span(cut.call.stack)
+
+
+def _cut_label(cut: Cut) -> str:
+    row = ops.find(cut.op)
+    if row is not None and row.kind is not ops.Kind.SHAPE:
+        return f"`{_bare(cut)}` {row.why}"
+    if cut.op.endswith("checkpoint"):
+        return "a reentrant checkpoint whose inputs need no gradient records nothing"
+    return f"`{_bare(cut)}` gives a result without a gradient"
+
+
+def _cut_cause(scene: Scene, cut: Cut, view: LossView | None) -> str:
+    name = advice.subject(cut.call) or "the input"
+    before = f"`{name}` {cut.value.describe()} requires grad"
+    if cut.output is None:
+        text = f"{before}; `{_bare(cut)}` turns it into a plain Python value, which has no history"
+    elif cut.call.off is not None and cut.call.off.how != "torch.autograd.Function":
+        text = f"{before}, but recording is switched off by `{cut.op}`, so `{cut.call.public}` and all that follows has no history"
+    elif not (cut.output.dtype.is_floating_point or cut.output.dtype.is_complex):
+        kind = "a boolean" if cut.output.dtype is torch.bool else "an integer"
+        text = f"{before}; `{_bare(cut)}` gives {cut.output.describe()}, and {kind} tensor cannot carry a gradient"
+    else:
+        text = f"{before}; `{_bare(cut)}` gives {cut.output.describe()} without a history"
+    return text
+
+
+def _related_spans(cut: Cut, others: Sequence[Cut], view: LossView) -> tuple[Span, ...]:
+    spans = [_project_span(cut.stack)]
+    if cut.reentry is not None and cut.reentry.stack:
+        spans.append(locate(cut.reentry.stack[0], "came back here, without its history"))
+    spans += [_cut_span(c, f"a gradient is lost here as well, at `{_bare(c)}`") for c in others]
+    return tuple(s for s in spans if s is not None)
+
+
+def _bare(cut: Cut) -> str:
+    return cut.op.removesuffix(".__get__").rpartition(".")[2]
+
+
+# -- places
+
+
+def _site(stack: Stack) -> Site | None:
+    return stack[0] if stack else None
+
+
+def _site_span(stack: Stack, label: str = "") -> Span | None:
+    site = _site(stack)
+    return locate(site, label) if site is not None else None
+
+
+def _project_span(stack: Stack) -> Span | None:
+    """Return the nearest place in the user's project where the blamed one lies in a package."""
+    first, mine = _site(stack), project(stack)
+    if first is None or mine is None or mine == first:
+        return None
+    return locate(mine, "called from here")
+
+
+def _loss_span(view: LossView) -> Span | None:
+    call = view.value.call if view.value is not None else None
+    while call is not None and not call.stack:
+        call = next((v.call for v in call.inputs if v.call is not None), None)
+    return _site_span(call.stack) if call is not None else None
+
+
+def _layer_span(model: nn.Module, call: Call | None) -> Span | None:
+    """Return where the layer that made a call is defined, if it is one of torch's own."""
+    if call is None or not call.module:
+        return None
+    owner, attribute, prefix = _owner(model, call.module + ".x")
+    if not type(owner).__module__.startswith("torch.nn"):
+        return None
+    head, _, rest = prefix.partition(".")
+    path = prefix.split(".")
+    for depth in range(len(path) - 1, -1, -1):
+        parent = model.get_submodule(".".join(path[:depth]))
+        if not type(parent).__module__.startswith("torch.nn"):
+            return _definition(type(parent), path[depth:], type(owner).__name__)
+    return None
+
+
+def _definition(cls: type, path: Sequence[str], kind: str) -> Span | None:
+    """Return the span of a layer inside the assignment of its container."""
+    whole = syntax.attribute_span(cls, path[0])
+    if whole is None:
+        return None
+    exact = syntax.element_span(cls, path, kind)
+    return (exact or whole).labelled(f"the layer `{'.'.join(path)}` is defined here")
+
+
+def _owner(model: nn.Module, name: str) -> tuple[nn.Module, str, str]:
+    """Return the user's module that holds a parameter, the attribute there, and its dotted path."""
+    path = name.split(".")[:-1]
+    for depth in range(len(path) - 1, -1, -1):
+        try:
+            parent = model.get_submodule(".".join(path[:depth]))
+        except AttributeError:
+            continue
+        if not type(parent).__module__.startswith("torch.nn"):
+            return parent, path[depth], ".".join(path[: depth + 1])
+    return model, name.split(".")[-1] if not path else path[0], name if not path else path[0]
+
+
+def _is_users(cls: type) -> bool:
+    code = next((c for f in vars(cls).values() if (c := getattr(f, "__code__", None)) is not None), None)
+    return code is None or is_project_file(code.co_filename)
+
+
+def _inside_package(model: nn.Module, prefix: str) -> bool:
+    path = prefix.split(".")[:-1]
+    parents = [model.get_submodule(".".join(path[:d])) for d in range(1, len(path) + 1)]
+    return any(not _is_users(type(p)) and not type(p).__module__.startswith("torch.nn") for p in parents)
+
+
+def _optimizer_span(model: nn.Module, optimizers: Sequence[Any]) -> Span | None:
+    """Return the call that makes the optimizer."""
+    code = getattr(getattr(type(model), "configure_optimizers", None), "__code__", None)
+    if code is None:
+        return None
+    names = {type(o).__name__ for o in optimizers}
+    spans = syntax.calls_named(code, names)
+    return spans[0] if spans else syntax.method_span(type(model), "configure_optimizers")
+
+
+def _replacement_span(model: nn.Module, names: Sequence[str]) -> Span | None:
+    """Return the last assignment of the module that holds the first of the names, outside `__init__`."""
+    if not names:
+        return None
+    owner, attribute, _ = _owner(model, names[0])
+    for cls in dict.fromkeys((*type(owner).__mro__, *type(model).__mro__)):
+        spans = [s for s in syntax.attribute_spans(cls, attribute) if not s.function.endswith("__init__")]
+        if spans:
+            return spans[-1]
+    return None
+
+
+# -- words
+
+
+def _phrase(names: Sequence[str]) -> str:
+    return f"`{names[0]}`" if len(names) == 1 else _count(len(names), "parameter")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _stem(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else names[0].partition(".")[0] if "." in names[0] else names[0]
+
+
+def _no_grad_evidence(scene: Scene) -> str:
+    return f"`.grad` was `None` {scene.when}".strip() if scene.when else ""
+
+
+def _function_name(node: str) -> str:
+    return node.removesuffix("Backward") if "Backward0" not in node else _family(node)
+
+
+def _family(name: str) -> str:
+    return name.partition("Backward")[0]
+
+
+def _shape(fact: Mapping[str, Any]) -> str:
+    return f"{fact['dtype']}[{', '.join(map(str, fact['shape']))}]"
+
+
+def _numel(param: Tensor) -> int:
+    return 0 if isinstance(param, nn.parameter.UninitializedTensorMixin) else param.numel()

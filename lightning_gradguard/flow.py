@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watch one backward pass node by node: where a gradient died, vanished from the graph, or broke.
+
+Hooks on the autograd nodes of one traced step note, for every edge, whether the gradient that left
+it was missing, zero, alive or not finite. A query then climbs from a parameter to the nodes at which
+a live gradient went in and none came out. Numbers for the explanation are read from the tensors that
+the node itself saved for its backward pass.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import Node
+
+from lightning_gradguard.trace import LossView
+
+
+__all__ = ["Flow", "Kill", "State", "state_of"]
+
+_SAVED = ("result", "self", "other", "mat1", "mat2", "vec1", "vec2", "input", "weight", "output",
+          "condition", "min", "max", "threshold", "dim", "total_weight", "index", "target", "mask",
+          "min_val", "max_val", "exponent", "result0", "result1", "lambd", "batch1", "batch2", "mat2",
+          "tensor1", "tensor2", "rounding_mode", "vec", "p")  # fmt: skip
+# For products: the edge whose gradient is lost -> the edge of the other factor.
+_SWAP = {0: 1, 1: 0}
+_SWAP_ADDED = {1: 2, 2: 1}
+_PARTNER = {"Mul": _SWAP, "Mm": _SWAP, "Bmm": _SWAP, "Convolution": _SWAP, "Linear": _SWAP, "Dot": _SWAP,
+            "Mv": _SWAP, "Addmm": _SWAP_ADDED, "Addmv": _SWAP_ADDED, "Baddbmm": _SWAP_ADDED,
+            "Addcmul": _SWAP_ADDED, "Div": {1: 0}}  # fmt: skip
+# The saved tensors that hold the operands of the edges.
+_OPERANDS = {"Mul": ("self", "other"), "Mm": ("self", "mat2"), "Bmm": ("self", "mat2"),
+             "Convolution": ("input", "weight"), "Linear": ("input", "weight"), "Dot": ("self", "tensor"),
+             "Mv": ("self", "vec"), "Addmm": ("", "mat1", "mat2"), "Addmv": ("", "mat", "vec"),
+             "Baddbmm": ("", "batch1", "batch2"), "Addcmul": ("", "tensor1", "tensor2"),
+             "Div": ("self", "other")}  # fmt: skip
+
+
+class State(IntEnum):
+    """What a gradient is; ordered so that the largest of several is the state of their union."""
+
+    EMPTY = -1  # no values at all
+    NONE = 0
+    ZERO = 1
+    ALIVE = 2
+    NONFINITE = 3
+
+
+@dataclass(slots=True)
+class Kill:
+    """A node at which a gradient changed for the worse.
+
+    Attributes:
+        node: index of the node in the view.
+        name: class name of the node, as in `RoundBackward0`.
+        seq: its sequence number, -1 if unknown.
+        how: `zero`, `none`, `nonfinite`, `empty`, `cancel` or `hook`.
+        edge: which input of the operation lost its gradient.
+        heals: a parameter that blocks it receives a gradient itself.
+        facts: numbers read from the saved tensors.
+    """
+
+    node: int
+    name: str
+    seq: int
+    how: str
+    edge: int = 0
+    heals: bool = False
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Flow:
+    """The states of all edges of one backward pass.
+
+    Args:
+        view: the walk of the loss.
+        nodes: the nodes of that walk, hooked here and held until `close()`.
+
+    Cost: one hook of 3 to 6 us a node plus one read of every gradient; used on traced steps only.
+    """
+
+    def __init__(self, view: LossView, nodes: list[Node]) -> None:
+        self.view = view
+        self.edges: dict[tuple[int, int], State] = {}
+        self.inputs: dict[int, State] = {}
+        self.facts: dict[int, dict[str, Any]] = {}
+        self._seqs = {index: seq for seq, index in view.seqs.items()}
+        self._nodes: list[Node] | None = nodes
+        self._handles = [
+            node.register_hook(self._hook(index))  # type: ignore[no-untyped-call]
+            for index, node in enumerate(nodes)
+            if view.children[index]
+        ]
+
+    def close(self) -> None:
+        """Take the hooks off and let the graph go."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._nodes = None
+
+    def _hook(self, index: int) -> Any:  # noqa: ANN401 - the type torch expects
+        def after(grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
+            worst = State.ALIVE
+            for edge, grad in enumerate(grad_inputs):
+                if edge < len(self.view.children[index]) and self.view.children[index][edge] >= 0:
+                    state = state_of(grad)
+                    seen = self.edges.get((index, edge), State.NONE)
+                    self.edges[index, edge] = max(state, seen)
+                    worst = state if state is not State.ALIVE else worst
+            if worst is not State.ALIVE:
+                self._explain(index, grad_outputs)
+
+        return after
+
+    def _explain(self, index: int, grad_outputs: tuple[Any, ...]) -> None:
+        states = [state_of(g) for g in grad_outputs if g is not None]
+        self.inputs[index] = max(states, default=State.NONE)
+        if self._nodes is not None and index not in self.facts:
+            self.facts[index] = _saved_facts(self._nodes[index])
+
+    # -- queries
+
+    def kills(self, leaf: int) -> list[Kill]:
+        """Return the places where the gradient of one leaf was lost, nearest to the loss first.
+
+        Args:
+            leaf: node index of the leaf, from `LossView.params`.
+        """
+        found: list[Kill] = []
+        above = self._above()
+        stack, seen = [leaf], {leaf}
+        while stack:
+            node = stack.pop()
+            entering = above.get(node, [])
+            alive = [e for e in entering if self.edges.get(e, State.NONE) >= State.ALIVE]
+            if alive:
+                found.append(self._kill(node, "cancel" if len(alive) > 1 else "hook", 0))
+            for parent, edge in entering:
+                if (parent, edge) in alive:
+                    continue
+                if self._dies_at(parent, edge):
+                    found.extend(self._blame(parent, edge))
+                elif parent not in seen:
+                    seen.add(parent)
+                    stack.append(parent)
+        return sorted(_distinct(found), key=lambda k: k.node)
+
+    def broke(self) -> list[Kill]:
+        """Return the nodes that turned finite gradients into non-finite ones, nearest to the loss first."""
+        origins = {}
+        for (node, edge), state in sorted(self.edges.items()):
+            if state is State.NONFINITE and self._came(node) is not State.NONFINITE:
+                origins.setdefault(node, edge)
+        return [self._kill(node, "nonfinite", edge) for node, edge in origins.items()]
+
+    def live_leaves(self, node: int) -> bool:
+        """Say whether a live gradient runs from a node down to some leaf."""
+        stack, seen = [node], {node}
+        while stack:
+            current = stack.pop()
+            children = self.view.children[current]
+            if not children:
+                return True
+            for edge, child in enumerate(children):
+                if child >= 0 and child not in seen and self.edges.get((current, edge), State.NONE) >= State.ALIVE:
+                    seen.add(child)
+                    stack.append(child)
+        return False
+
+    def _blame(self, node: int, edge: int) -> list[Kill]:
+        """Return the kill at an edge, or those that made the other factor of a product zero."""
+        kill = self._kill(node, _how(self.edges.get((node, edge), State.NONE), self._came(node)), edge)
+        other = _PARTNER.get(_family(kill.name), {}).get(edge)
+        if other is None or not _is_zero(kill, other):
+            return [kill]
+        children = self.view.children[node]
+        child = children[other] if other < len(children) else -1
+        kill.facts["zero_factor"] = True
+        if child < 0:
+            return [kill]
+        alive = self.edges.get((node, other), State.NONE) >= State.ALIVE
+        kill.heals = alive and self.live_leaves(child)
+        deeper = self._deaths_below(child) if alive and not kill.heals else []
+        return deeper or [kill]
+
+    def _deaths_below(self, node: int) -> list[Kill]:
+        """Return the kills met when live gradients are followed down from a node."""
+        found, stack, seen = [], [node], {node}
+        while stack:
+            current = stack.pop()
+            for edge, child in enumerate(self.view.children[current]):
+                if child < 0:
+                    continue
+                if self._dies_at(current, edge):
+                    found.append(self._kill(current, _how(self.edges[current, edge], self._came(current)), edge))
+                elif child not in seen:
+                    seen.add(child)
+                    stack.append(child)
+        return found
+
+    def _came(self, node: int) -> State:
+        return self.inputs.get(node, State.ALIVE)
+
+    def _dies_at(self, node: int, edge: int) -> bool:
+        state = self.edges.get((node, edge))
+        came = self._came(node)
+        return state is not None and state < State.ALIVE and (came >= State.ALIVE or came is State.EMPTY)
+
+    def _kill(self, node: int, how: str, edge: int) -> Kill:
+        kill = Kill(node, self.view.names[node], self._seqs.get(node, -1), how, edge)
+        kill.facts = dict(self.facts.get(node, {}))
+        return kill
+
+    def _above(self) -> dict[int, list[tuple[int, int]]]:
+        if not hasattr(self, "_cached_above"):
+            self._cached_above: dict[int, list[tuple[int, int]]] = {}
+            for node, children in enumerate(self.view.children):
+                for edge, child in enumerate(children):
+                    if child >= 0:
+                        self._cached_above.setdefault(child, []).append((node, edge))
+        return self._cached_above
+
+
+def state_of(grad: Tensor | None) -> State:
+    """Return the state of one gradient, exactly and with one read of its values.
+
+    Example:
+        >>> state_of(torch.zeros(3)), state_of(None), state_of(torch.tensor([1e-30]))
+        (<State.ZERO: 1>, <State.NONE: 0>, <State.ALIVE: 2>)
+    """
+    if grad is None:
+        return State.NONE
+    grad = grad.detach()
+    if grad.is_sparse:
+        grad = grad.coalesce().values()
+    elif grad.layout is not torch.strided:
+        grad = grad.to_dense()
+    if grad.numel() == 0:
+        return State.EMPTY
+    if grad.is_complex():
+        grad = torch.view_as_real(grad.resolve_conj())
+    low, high = (float(v) for v in torch.aminmax(grad))
+    if not (-torch.inf < low and high < torch.inf):
+        return State.NONFINITE
+    return State.ZERO if low == 0.0 == high else State.ALIVE
+
+
+def _how(state: State, came: State) -> str:
+    if came is State.EMPTY:
+        return "empty"
+    return "none" if state is State.NONE else "zero"
+
+
+def _distinct(kills: Iterable[Kill]) -> Iterator[Kill]:
+    seen = set()
+    for kill in kills:
+        if (kill.node, kill.how, kill.edge) not in seen:
+            seen.add((kill.node, kill.how, kill.edge))
+            yield kill
+
+
+def _family(name: str) -> str:
+    """Return the operation of a node, as in `Addmm` for `AddmmBackward0`."""
+    return name.partition("Backward")[0]
+
+
+def _is_zero(kill: Kill, operand: int) -> bool:
+    names = _OPERANDS.get(_family(kill.name), ())
+    fact = kill.facts.get(names[operand]) if operand < len(names) else None
+    return isinstance(fact, dict) and bool(fact.get("zero"))
+
+
+def _saved_facts(node: Node) -> dict[str, Any]:
+    """Read numbers from the tensors that a node saved; whatever cannot be read is left out."""
+    facts: dict[str, Any] = {}
+    for name in _SAVED:
+        try:
+            saved = getattr(node, f"_saved_{name}", None)
+        except RuntimeError:  # already released
+            continue
+        if isinstance(saved, Tensor):
+            facts[name] = _numbers(saved)
+        elif isinstance(saved, (int, float, bool, tuple)):
+            facts[name] = saved
+    return facts
+
+
+def _numbers(tensor: Tensor) -> dict[str, Any]:
+    """Describe a tensor by shape, range and shares."""
+    tensor = tensor.detach()
+    facts: dict[str, Any] = {"shape": tuple(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
+    if tensor.numel() == 0 or tensor.layout is not torch.strided or tensor.is_complex():
+        return facts
+    if tensor.is_quantized:
+        return facts
+    low, high = (float(v) for v in torch.aminmax(tensor))
+    facts |= {"min": low, "max": high, "zero": low == 0.0 == high}
+    facts["positive"] = float((tensor > 0).sum()) / tensor.numel()
+    facts["finite"] = bool(torch.isfinite(tensor).all())
+    return facts

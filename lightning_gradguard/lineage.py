@@ -1,0 +1,338 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reachability queries on a trace: what the loss is made of, and where the way to a parameter is cut.
+
+Data flow is wider than gradient flow. A cut is an edge that carries data on to a loss and no gradient
+back; it is found by following what a parameter feeds until the first value that cannot carry a
+gradient any further.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from lightning_gradguard import ops
+from lightning_gradguard.source import Stack
+from lightning_gradguard.syntax import depends, reflows
+from lightning_gradguard.trace import Call, LossView, Trace, Value
+
+
+__all__ = ["Cut", "Lineage", "Term"]
+
+_MAX_CUTS = 12
+_MAX_EXITS = 200
+_ADDITIVE = frozenset("add __add__ __radd__ __iadd__ add_ sub __sub__ __rsub__ __isub__ sub_ rsub subtract".split())
+_SUBTRACT = frozenset("sub __sub__ __rsub__ __isub__ sub_ rsub subtract".split())
+_SCALING = frozenset("mul __mul__ __rmul__ __imul__ mul_ multiply div __truediv__ __itruediv__ div_ true_divide divide"
+                     " neg __neg__ negative neg_".split())  # fmt: skip
+_PASSING = frozenset("clone view reshape squeeze unsqueeze float double half to type type_as contiguous mean sum"
+                     " flatten as_tensor requires_grad_ requires_grad= nanmean nansum detach_".split())  # fmt: skip
+_JOINING = frozenset("stack cat hstack vstack concat concatenate".split())
+_TRIVIAL = (0, 1, -1, 2, 0.5, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An edge that carries data but no gradient.
+
+    Attributes:
+        call: the call at which the gradient is lost.
+        value: the input that could carry one.
+        output: what it became, `None` where it left torch.
+        reentry: the call at which an exited value came back, if known.
+    """
+
+    call: Call
+    value: Value
+    output: Value | None
+    reentry: Call | None = None
+
+    @property
+    def kind(self) -> ops.Kind:
+        """Say how the gradient is lost."""
+        if self.call.off is not None and self.call.off.how != "torch.autograd.Function":
+            return ops.Kind.STOP
+        if self.call.is_exit:
+            return ops.Kind.EXIT
+        row = ops.OPS.get(self.call.name.removesuffix("="))
+        if row is None:
+            return ops.Kind.CUT
+        return row.kind
+
+    @property
+    def op(self) -> str:
+        """Return the public name of what cuts."""
+        off = self.call.off
+        if off is not None and off.how != "torch.autograd.Function":
+            return off.how
+        return self.call.public
+
+    @property
+    def stack(self) -> Stack:
+        """Return where it happens: the switch of the grad mode, or the call."""
+        off = self.call.off
+        return off.stack if off is not None and off.stack else self.call.stack
+
+    @property
+    def site(self) -> object:
+        """Return what two cuts with the same cause have in common."""
+        off = self.call.off
+        if off is not None and off.decorated is not None:
+            return off.decorated
+        return (self.op, self.stack[:1] or self.call.index)
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Return the order in which cuts on the same way are to be blamed, the likeliest first."""
+        soft = self.kind is ops.Kind.STOP
+        boolean = self.output is not None and str(self.output.dtype) == "torch.bool"
+        branch = self.call.name == "__bool__"
+        return (3 if branch else 2 if boolean else 1 if soft else 0), self.call.index
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One additive part of a loss that no gradient can pass.
+
+    Attributes:
+        call: the addition it takes part in.
+        position: index of the operand in that call.
+        value: the operand, `None` for a plain number.
+        cuts: where its gradient was lost.
+    """
+
+    call: Call
+    position: int
+    value: Value | None
+    cuts: tuple[Cut, ...]
+
+
+class Lineage:
+    """Queries on one trace.
+
+    Args:
+        trace: the record of a step.
+        judged: names of the parameters that an optimizer trains.
+
+    Cost: linear in the number of calls, and only paid once something is wrong.
+    """
+
+    def __init__(self, trace: Trace, judged: Collection[str]) -> None:
+        self.trace = trace
+        self.judged = frozenset(judged)
+        self.reached = self._reached(trace.losses)
+        self._links: dict[int, list[Call]] | None = None
+        self._backlinks: dict[int, list[Call]] = {}
+
+    # -- what reaches what
+
+    @staticmethod
+    def _reached(losses: Iterable[LossView]) -> tuple[frozenset[int], frozenset[str]]:
+        seqs = {seq for view in losses for seq in view.seqs}
+        return frozenset(seqs), frozenset(name for view in losses for name in view.params)
+
+    def connected(self, value: Value) -> bool:
+        """Say whether a gradient of some loss flows into a value."""
+        if value.kind == "param":
+            return value.name in self.reached[1]
+        return value.rg and value.seq in self.reached[0]
+
+    def ancestors(self, values: Iterable[Value]) -> set[Value]:
+        """Return every value from which data flows into the given ones, numbers outside torch included."""
+        self._link()
+        seen: set[Value] = set(values)
+        stack = list(seen)
+        while stack:
+            value = stack.pop()
+            below = list(value.parents)
+            if value.call is not None:
+                for source in self._backlinks.get(value.call.index, ()):
+                    below.extend(source.inputs)
+            for parent in below:
+                if parent not in seen:
+                    seen.add(parent)
+                    stack.append(parent)
+        return seen
+
+    def from_params(self) -> set[Value]:
+        """Return every value that data of a judged parameter flows into, inside torch."""
+        tainted = {v for n, v in self.trace.params.items() if n in self.judged}
+        for call in self.trace.calls:
+            if any(v in tainted for v in call.inputs):
+                tainted.update(o for o in call.outputs if not tainted.isdisjoint(o.parents))
+        return tainted
+
+    # -- cuts
+
+    def cuts(self, losses: Iterable[Value]) -> dict[Value, tuple[Cut, ...]]:
+        """Return value -> the first cuts on its ways to the given losses, the likeliest culprit first.
+
+        Only values that could carry a gradient are listed; a value whose ways all stay alive, or
+        lead nowhere, has none.
+        """
+        goal = self.ancestors(losses)
+        found: dict[Value, dict[tuple[int, int], Cut]] = {}
+        for call in reversed(self.trace.calls):
+            for value, live in zip(call.inputs, call.live, strict=True):
+                if live or value.rg:
+                    self._edge(call, value, goal, found)
+        return {v: tuple(sorted(c.values(), key=lambda k: k.rank)) for v, c in found.items() if c}
+
+    def _edge(
+        self,
+        call: Call,
+        value: Value,
+        goal: set[Value],
+        found: dict[Value, dict[tuple[int, int], Cut]],
+    ) -> None:
+        """Carry what is known about the outputs of a call back to one of its inputs."""
+        mine = found.setdefault(value, {})
+        if call.is_exit:
+            back = next((c for c in self._links_of(call) if not goal.isdisjoint(c.outputs)), None)
+            if back is not None:
+                mine[call.index, -1] = Cut(call, value, None, back)
+            return
+        for output in call.outputs:
+            if value not in output.parents:
+                continue
+            if self._carries(value, output):
+                for key, cut in found.get(output, {}).items():
+                    if len(mine) < _MAX_CUTS:
+                        mine[key] = cut
+            elif output in goal:
+                mine[call.index, output.index] = Cut(call, value, output)
+
+    def _carries(self, value: Value, output: Value) -> bool:
+        """Say whether a gradient can flow from an output of a call back to one of its inputs."""
+        if not output.rg or output.call is not None and output.call.name in {"requires_grad=", "requires_grad_"}:
+            return False
+        below = self.connected(output) and output.kind != "param"
+        return not below or self.connected(value)
+
+    def furthest(self, name: str) -> Call | None:
+        """Return the last call that a gradient of the parameter could have come from."""
+        start = self.trace.params.get(name)
+        if start is None:
+            return None
+        tainted, last = {start}, None
+        for call in self.trace.calls:
+            if any(v in tainted for v in call.inputs):
+                fresh = [o for o in call.outputs if o.rg and not tainted.isdisjoint(o.parents)]
+                tainted.update(fresh)
+                last = call if fresh else last
+        return last
+
+    # -- values that leave torch and come back
+
+    def _links_of(self, call: Call) -> list[Call]:
+        self._link()
+        return (self._links or {}).get(call.index, [])
+
+    def _link(self) -> None:
+        """Tie every exit of a trainable value to the calls that its plain value goes into."""
+        if self._links is not None:
+            return
+        self._links = {}
+        tainted = self.from_params()
+        exits = [c for c in self.trace.calls if c.is_exit and c.inputs and c.inputs[0] in tainted][:_MAX_EXITS]
+        if not exits:
+            return
+        entries = [c for c in self.trace.calls if _takes_python(c)]
+        for leaving in exits:
+            later = [e for e in entries if e.index > leaving.index]
+            links = [e for e in later if _linked(leaving, e)]
+            if links:
+                self._links[leaving.index] = links
+            for entry in links:
+                self._backlinks.setdefault(entry.index, []).append(leaving)
+
+    # -- terms
+
+    def dead_terms(self, view: LossView) -> list[Term]:
+        """Return the additive parts of a loss whose way to the parameters is cut."""
+        if view.value is None:
+            return []
+        found: list[tuple[Call, int, Value | None]] = []
+        spine: set[Value] = set()
+        self._descend(view.value, found, spine)
+        if not found:
+            return []
+        return [t for t in (self._term(*f) for f in found) if t.cuts and not _is_relabel(t, spine)]
+
+    def _term(self, call: Call, position: int, value: Value | None) -> Term:
+        goals = [value] if value is not None else [v for e in self._exits_into(call) for v in e.inputs]
+        if not goals:
+            return Term(call, position, value, ())
+        inside = self.ancestors(goals)
+        cuts = self.cuts(goals)
+        sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
+        every = {c.site: c for s in sources for c in cuts.get(s, ())}
+        if value is None:
+            leaving = self._exits_into(call)
+            every |= {(c.index,): Cut(c, c.inputs[0], None, call) for c in leaving if c.live[0] and sources}
+        return Term(call, position, value, tuple(sorted(every.values(), key=lambda k: k.rank)))
+
+    def _exits_into(self, call: Call) -> list[Call]:
+        self._link()
+        return self._backlinks.get(call.index, [])
+
+    def _descend(
+        self, top: Value, found: list[tuple[Call, int, Value | None]], spine: set[Value]
+    ) -> None:
+        """Walk down sums and scalings; collect operands that cannot carry a gradient."""
+        stack = [top]
+        while stack:
+            value = stack.pop()
+            if value in spine:
+                continue
+            spine.add(value)
+            call = value.call
+            if call is None or not _is_linear(call, value):
+                continue
+            for position, operand in enumerate(call.inputs):
+                if operand is value or operand not in value.parents:
+                    continue
+                if self.connected(operand):
+                    stack.append(operand)
+                elif call.name in _ADDITIVE or call.name in _JOINING:
+                    found.append((call, position, operand))
+            if call.name in _ADDITIVE and any(_is_number(c) for c in call.constants):
+                found.append((call, -1, None))
+
+
+def _is_linear(call: Call, value: Value) -> bool:
+    """Say whether a call only adds, scales or reshapes, so that its operands are terms of the loss."""
+    small = len(value.shape) == 0
+    if call.name in _ADDITIVE:
+        return small or (len(value.shape) == 1 and call.name not in _SUBTRACT)
+    if call.name in _SCALING:
+        return all(not v.shape for v in call.inputs if not v.rg)
+    return call.name in _PASSING or call.name in _JOINING
+
+
+def _is_relabel(term: Term, spine: set[Value]) -> bool:
+    """Recognise `loss - loss.detach() + value`: the detached value is itself a part of the loss."""
+    return any(c.kind is ops.Kind.STOP and c.value in spine for c in term.cuts)
+
+
+def _is_number(constant: object) -> bool:
+    return isinstance(constant, (int, float)) and not isinstance(constant, bool)
+
+
+def _takes_python(call: Call) -> bool:
+    """Say whether plain Python values may enter torch at a call."""
+    if call.is_exit:
+        return False
+    if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
+        return True
+    return any(c is ... or _is_number(c) or isinstance(c, tuple) for c in (*call.constants, *call.keywords.values()))
+
+
+def _linked(leaving: Call, entry: Call) -> bool:
+    """Say whether the plain value of an exit goes into a later call."""
+    number = leaving.exit_value
+    if _is_number(number) and number not in _TRIVIAL:
+        if any(c == number for c in (*entry.constants, *entry.keywords.values()) if _is_number(c)):
+            return True
+    told = depends(leaving.stack, entry.stack)
+    if told is None:
+        return not entry.inputs and bool(entry.stack) and not reflows(entry.stack[0])
+    return told

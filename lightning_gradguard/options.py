@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check the constructor arguments: what was expected, and what came."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning_gradguard.rules import matching
+
+
+__all__ = ["REPORT_SUFFIXES", "check_options"]
+
+REPORT_SUFFIXES = (".json", ".sarif", ".md")
+_MODES = ("advise", "route", "off")
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise for an argument of the wrong type or out of range.
+
+    Args:
+        options: the arguments of `GradGuard` by name.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: an argument has an impossible value.
+    """
+    _expect_type(options, "strict", bool, "a boolean")
+    for name in ("select", "ignore", "ignore_params"):
+        _expect_strings(options, name)
+    for name in ("patience", "every_n_steps"):
+        _expect_count(options, name, 1)
+    _expect_count(options, "trace_steps", 0)
+    if options["log_every_n_steps"] is not None:
+        _expect_count(options, "log_every_n_steps", 1)
+    matching(options["select"])
+    matching(options["ignore"])
+    _expect_metrics(options["metrics"])
+    _expect_report(options["report"])
+
+
+def _expect_type(options: Mapping[str, Any], name: str, kind: type, words: str) -> None:
+    value = options[name]
+    if not isinstance(value, kind):
+        message = f"expected `{name}` to be {words}, got {value!r} of type {type(value).__name__}"
+        raise TypeError(message)
+
+
+def _expect_strings(options: Mapping[str, Any], name: str) -> None:
+    value = options[name]
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+        message = f"expected `{name}` to be a sequence of strings, got {value!r} of type {type(value).__name__}"
+        raise TypeError(message)
+
+
+def _expect_count(options: Mapping[str, Any], name: str, least: int) -> None:
+    value = options[name]
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"expected `{name}` to be an integer, got {value!r} of type {type(value).__name__}"
+        raise TypeError(message)
+    if value < least:
+        message = f"expected `{name}` to be at least {least}, got {value}"
+        raise ValueError(message)
+
+
+def _expect_metrics(value: object) -> None:
+    if isinstance(value, str) and value in _MODES:
+        return
+    if isinstance(value, Mapping) or type(value).__name__ == "MetricCollection":
+        return
+    allowed = ", ".join(repr(m) for m in _MODES)
+    message = f"expected `metrics` to be one of {allowed} or a mapping of names to metrics, got {value!r}"
+    raise (ValueError if isinstance(value, str) else TypeError)(message)
+
+
+def _expect_report(value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, (str, Path)):
+        message = f"expected `report` to be a path, got {value!r} of type {type(value).__name__}"
+        raise TypeError(message)
+    if Path(value).suffix not in REPORT_SUFFIXES:
+        allowed = ", ".join(REPORT_SUFFIXES)
+        message = f"expected `report` to end with one of {allowed}, got {str(value)!r}"
+        raise ValueError(message)

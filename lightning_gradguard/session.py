@@ -1,0 +1,621 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One training run as the guard sees it: events in, decisions and a report out.
+
+Holds all that is decided over time: when to trace, how long a suspicion must last, which finding is
+certain now. Knows modules and optimizers, and no trainer.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_gradguard import diagnose, syntax
+from lightning_gradguard.audit import Audit, Track, total_norm, value_sample
+from lightning_gradguard.diagnose import Scene
+from lightning_gradguard.flow import Flow, State
+from lightning_gradguard.hidden import hidden_tensors
+from lightning_gradguard.report import Report
+from lightning_gradguard.rules import RULES, Diagnostic, Severity, matching
+from lightning_gradguard.trace import LossView, Recorder, Trace, walk
+
+
+__all__ = ["Session", "Settings"]
+
+_log = logging.getLogger("lightning_gradguard")
+_UNDERIVED = re.compile(r"derivative for (?:aten::)?(\w+) is not implemented|the derivative of '(\w+)'")
+_PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
+_MIN_LATE_RUN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options that decisions depend on; see `GradGuard` for their meaning."""
+
+    strict: bool = False
+    select: tuple[str, ...] = ("GG",)
+    ignore: tuple[str, ...] = ()
+    ignore_params: tuple[str, ...] = ()
+    patience: int = 10
+    trace_steps: int = 1
+    every_n_steps: int = 1
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Return the selected codes."""
+        return matching(self.select) - matching(self.ignore)
+
+
+@dataclass(slots=True)
+class _Traced:
+    """A traced step and what its backward passes did."""
+
+    step: int
+    trace: Trace
+    flows: list[Flow] = field(default_factory=list)
+    recorder: Recorder | None = None
+
+
+class Session:
+    """Everything the guard knows about one run.
+
+    Args:
+        settings: the options.
+        report: where findings go.
+    """
+
+    def __init__(self, settings: Settings, report: Report) -> None:
+        self.settings = settings
+        self.report = report
+        self.audit = Audit()
+        self.fresh: list[Diagnostic] = []
+        self.model: nn.Module = nn.Module()
+        self.optimizers: Sequence[Any] = ()
+        self.automatic = True
+        self.scaled = False
+        self.step = 0
+        self._batches = 0
+        self._now: _Traced | None = None
+        self._recording = False
+        self._kept: list[_Traced] = []
+        self._armed = False
+        self._armed_for: set[str] = set()
+        self._said: set[str] = set()
+        self._after: dict[str, bool] = {}
+        self._backward_seen = False
+        self._stepped: set[int] = set()
+        self._samples: dict[str, list[float]] = {}
+        self._ungraded: dict[str, int] = {}
+        self._versions: dict[str, int] = {}
+        self._used_patterns: set[str] = set()
+        self._stance: Any = None
+        self._off: set[str] = set()
+        self._last_batch = False
+        self._judged_ever: dict[str, Tensor] = {}
+
+    # -- who is judged
+
+    def attach(self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool) -> None:
+        """Tell which module and optimizers the run trains."""
+        self.model, self.optimizers = model, tuple(optimizers)
+        self.automatic, self.scaled = automatic, scaled
+
+    def names(self) -> dict[int, str]:
+        """Return id -> user's name for every registered parameter, tied ones once."""
+        found: dict[int, str] = {}
+        for name, param in self.model.named_parameters():
+            found.setdefault(id(param), _PREFIXES.sub("", name))
+        return found
+
+    def judged(self, optimizer: Any = None) -> dict[str, Tensor]:  # noqa: ANN401
+        """Return name -> parameter that requires grad and sits in an optimizer."""
+        names = self.names()
+        held = [optimizer] if optimizer is not None else self.optimizers
+        params = [p for o in held for g in getattr(o, "param_groups", ()) for p in g["params"]]
+        found = {names[id(p)]: p for p in params if p.requires_grad and id(p) in names}
+        kept = {n: p for n, p in found.items() if not self._ignored(n)}
+        self._judged_ever.update(kept)
+        return kept
+
+    def _ignored(self, name: str) -> bool:
+        hits = [p for p in self.settings.ignore_params if fnmatchcase(name, p)]
+        self._used_patterns.update(hits)
+        return bool(hits)
+
+    # -- the course of a batch
+
+    def begin_batch(self, step: int, batch: object, *, last: bool = False) -> None:
+        """Start a batch; the first ones and armed ones are traced."""
+        self.step = step
+        self._last_batch = last
+        self._backward_seen = False
+        self._after = {}
+        self._stepped = set()
+        first = self._batches < self.settings.trace_steps
+        self._batches += 1
+        if self._batches == 1:
+            self._remember_values()
+        if (first or self._armed) and "trace" not in self._off:
+            self._armed = False
+            self._begin_trace(batch)
+
+    def before_backward(self, loss: Tensor) -> None:
+        """Look at the loss and its graph; findings that cannot be refuted are made here."""
+        self._leave()
+        if self._now is None:
+            return
+        started = time.perf_counter()
+        view = self._look(loss)
+        self._now.trace.seconds += time.perf_counter() - started
+        self._at_loss(view)
+
+    def after_backward(self) -> None:
+        """Note which gradients are there, before module hooks and clipping touch them."""
+        self._backward_seen = True
+        self._close_flows()
+        for name, param in self._judged_ever.items():
+            if param.grad is not None:
+                self._after[name] = True
+        if self._now is not None and not self.automatic:
+            self._enter()
+
+    def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
+        """Take the final gradients of one optimizer."""
+        self._close_flows()
+        raw = getattr(optimizer, "optimizer", optimizer)
+        self._stepped.add(id(raw))
+        if self.step % self.settings.every_n_steps:
+            return
+        named = self.judged(optimizer)
+        if not self._backward_seen and all(p.grad is None for p in named.values()):
+            return
+        self._observe(named, raw)
+
+    def end_batch(self) -> None:
+        """Finish a batch: raw optimizers, late suspicions, patience."""
+        self._leave()
+        for optimizer in self.optimizers:
+            raw = getattr(optimizer, "optimizer", optimizer)
+            if id(raw) not in self._stepped and not self.automatic:
+                self._observe_raw(raw)
+        self.judge_hidden()
+        self._finish_trace()
+        self._watch_outsiders()
+        self._judge(final=False)
+
+    def finish(self) -> None:
+        """End the run: what has lasted until here becomes a finding."""
+        self._leave()
+        self._finish_trace()
+        if self.audit.tracks or self._batches:
+            self._judge(final=True)
+        self._unused_patterns()
+        self._update_report()
+
+    def failed(self, error: BaseException) -> None:
+        """Clean up after an exception in the run, and name the operation that torch refused."""
+        self._leave()
+        self._close_flows()
+        match = _UNDERIVED.search(str(error))
+        if match and self._now is not None:
+            self.emit(diagnose.underived_call(self._scene(self._now), match.group(1) or match.group(2)))
+        self._now = None
+        self._update_report()
+
+    # -- tracing
+
+    def _begin_trace(self, batch: object) -> None:
+        named: dict[str, Tensor] = {}
+        for name, param in self.model.named_parameters():
+            named[_PREFIXES.sub("", name)] = param
+        recorder = Recorder(
+            named,
+            dict(self.model.named_buffers()),
+            {_PREFIXES.sub("", n): m for n, m in self.model.named_modules()},
+            batch_tensors(batch),
+            step=self.step,
+            on_loss=self._raw_backward,
+        )
+        self._now = _Traced(self.step, recorder.trace, recorder=recorder)
+        self._enter()
+
+    def _enter(self) -> None:
+        if self._now is None or self._now.recorder is None or self._recording:
+            return
+        self._hold_compiler()
+        self._now.recorder.__enter__()
+        self._recording = True
+
+    def _leave(self) -> None:
+        if self._recording and self._now is not None and self._now.recorder is not None:
+            self._recording = False
+            self._now.recorder.__exit__(None, None, None)
+            self._release_compiler()
+
+    def _hold_compiler(self) -> None:
+        """Run compiled parts eagerly while recording: the compiler would trace the recorder too."""
+        import sys
+
+        if "torch._dynamo" in sys.modules and self._stance is None:
+            self._stance = torch.compiler.set_stance("force_eager")
+            self._stance.__enter__()
+
+    def _release_compiler(self) -> None:
+        if self._stance is not None:
+            self._stance.__exit__(None, None, None)
+            self._stance = None
+
+    def _raw_backward(self, loss: Tensor) -> None:
+        """Look at a loss on which the user calls `backward()` directly."""
+        self._backward_seen = True
+        if self._now is not None:
+            self._at_loss(self._look(loss))
+
+    def _look(self, loss: Tensor) -> LossView:
+        """Walk the graph of a loss, tie it to the trace, and watch its backward pass."""
+        now = self._now
+        assert now is not None and now.recorder is not None  # noqa: PT018, S101 - callers made sure
+        names = {id(p): _PREFIXES.sub("", n) for n, p in reversed(list(self.model.named_parameters()))}
+        view, nodes = walk(loss, names)
+        view.value = now.recorder.value(loss)
+        now.trace.losses.append(view)
+        if nodes:
+            now.flows.append(Flow(view, nodes))
+        return view
+
+    def _close_flows(self) -> None:
+        for flow in self._now.flows if self._now is not None else ():
+            flow.close()
+
+    def _finish_trace(self) -> None:
+        now, self._now = self._now, None
+        if now is None:
+            return
+        for flow in now.flows:
+            flow.close()
+        if now.recorder is not None:
+            now.recorder.forget()
+            now.recorder = None
+        if now.trace.fault is not None:
+            self.off("trace", now.trace.fault)
+        if now.trace.truncated:
+            self.report.add_limit(f"the trace stopped after {len(now.trace.calls):,} calls")
+        if now.trace.losses:
+            self._kept.append(now)
+
+    def _scene(self, traced: _Traced | None = None, when: str = "") -> Scene:
+        traced = traced or (self._kept[-1] if self._kept else _Traced(self.step, Trace(self.step)))
+        judged = self._judged_ever or self.judged()
+        return Scene(traced.trace, self.model, judged, traced.flows, self.step, when)
+
+    # -- at the loss
+
+    def _at_loss(self, view: LossView) -> None:
+        now = self._now
+        if now is None or now.trace.fault is not None:
+            return
+        self.judged()
+        scene = self._scene(now)
+        found = diagnose.disconnected_loss(scene, view)
+        if found and found[0].code == "GG102" and not self._leaf_is_stray(view):
+            found = []
+        self.emit(found)
+        if not found:
+            self.emit(diagnose.undifferentiable_ops(scene, view))
+            self.emit(diagnose.constant_terms(scene, view))
+
+    def _leaf_is_stray(self, view: LossView) -> bool:
+        """Say whether no leaf of the loss is trained by an optimizer."""
+        held = {id(p) for o in self.optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]}
+        return not any(key in held for key in view.leaves)
+
+    # -- states
+
+    def _observe(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
+        states = self.audit.observe(named, self.step)
+        self._watch_updates(named, optimizer)
+        for name, state in states.items():
+            if state is State.NONE and self._after.get(name):
+                self.audit.tracks[name].cleared += 1
+        broken = [n for n, s in states.items() if s is State.NONFINITE]
+        if broken:
+            self._nonfinite(broken)
+        self._arm(states)
+
+    def _observe_raw(self, optimizer: Any) -> None:  # noqa: ANN401
+        """Judge an optimizer that steps behind the trainer's back, by what is left at the end of the batch."""
+        named = self.judged(optimizer)
+        if not named:
+            return
+        if any(p.grad is not None for p in named.values()):
+            self._observe(named, optimizer)
+        elif self._after or self._backward_seen:
+            for name in named:
+                if self._after.get(name):
+                    self.audit.track(name, named[name]).note(State.ALIVE, self.step)
+
+    def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
+        groups = {id(p): g for g in getattr(optimizer, "param_groups", ()) for p in g["params"]}
+        for name, param in named.items():
+            track = self.audit.tracks.get(name)
+            group = groups.get(id(param))
+            if track is not None and group is not None and float(group.get("lr", 1.0)) == 0.0:
+                track.frozen_lr += 1
+
+    def _arm(self, states: Mapping[str, State]) -> None:
+        """Ask for a trace of the next step where a new suspicion has no traced step to explain it."""
+        for name, state in states.items():
+            track = self.audit.tracks[name]
+            if state >= State.ALIVE:
+                self._armed_for.discard(name)
+            elif track.run == 1 and name not in self._armed_for and not self._explained(name):
+                self._armed_for.add(name)
+                self._armed = True
+
+    def _explained(self, name: str) -> bool:
+        track = self.audit.tracks[name]
+        steps = {t.step for t in self._kept} | ({self._now.step} if self._now is not None else set())
+        return any(step >= track.first_dead for step in steps)
+
+    def _nonfinite(self, names: list[str]) -> None:
+        names = [n for n in names if n not in self._said]
+        patience = self.settings.patience if self.scaled else 1
+        names = [n for n in names if self.audit.tracks[n].nonfinite >= patience]
+        if not names or "GG204" in self._said:
+            return
+        self._said.update([*names, "GG204"])
+        traced = self._now
+        scene = self._scene(traced if traced is not None else _Traced(self.step, Trace(self.step)), f"at global step {self.step}")
+        self.emit(diagnose.nonfinite_gradients(scene, names, None))
+
+    # -- verdicts
+
+    def _judge(self, *, final: bool) -> None:
+        """Turn what has lasted into findings."""
+        due = [n for n, t in self.audit.tracks.items() if n not in self._said and self._is_due(n, t, final=final)]
+        if due:
+            self._verdict(due)
+        if final or self._batches == self.settings.patience:
+            self._judge_updates()
+
+    def _is_due(self, name: str, track: Track, *, final: bool) -> bool:
+        if track.run == 0:
+            return False
+        if track.run >= self.settings.patience:
+            return True
+        if not final:
+            return False
+        return track.never or track.run >= _MIN_LATE_RUN and track.run > track.longest_gap and self._strong(name)
+
+    def _strong(self, name: str) -> bool:
+        """Say whether a late failure is explained by an operation, not by a branch that did not run."""
+        traced = self._evidence_for(name)
+        if traced is None:
+            return False
+        scene = self._scene(traced)
+        track = self.audit.tracks[name]
+        if track.dead_state is State.ZERO:
+            return bool(diagnose.zero_parameters(scene, [name]))
+        return any(d.code in {"GG104", "GG105"} for d in diagnose.missing_parameters(scene, [name]))
+
+    def _evidence_for(self, name: str) -> _Traced | None:
+        """Return the latest traced step at which the parameter was already without a gradient."""
+        track = self.audit.tracks[name]
+        return next((t for t in reversed(self._kept) if t.step >= track.first_dead), None)
+
+    def _verdict(self, names: Sequence[str]) -> None:
+        groups: dict[tuple[int, bool, str], list[str]] = {}
+        for name in names:
+            track = self.audit.tracks[name]
+            traced = self._evidence_for(name)
+            zero = track.dead_state is State.ZERO
+            if track.cleared and track.cleared >= track.run:
+                continue
+            when = f"in {track.run} of {track.steps} steps"
+            groups.setdefault((id(traced), zero, when), []).append(name)
+        by_id = {id(t): t for t in [*self._kept, None]}
+        for (key, zero, when), group in groups.items():
+            scene = self._scene(by_id.get(key) or _Traced(self.step, Trace(self.step)), when)
+            self._conclude(scene, group, zero=zero)
+
+    def _conclude(self, scene: Scene, names: list[str], *, zero: bool) -> None:
+        stale = self._stale_names()
+        names = [n for n in names if n not in stale]
+        discarded = [n for n in names if not zero and self._discarded(scene, n)]
+        rest = [n for n in names if n not in discarded]
+        if discarded:
+            self._said.update(discarded)
+            self.emit(self._discarding(scene, discarded))
+        find = diagnose.zero_parameters if zero else diagnose.missing_parameters
+        found = find(scene, rest) if rest and not self._whole_loss_found() else []
+        for diagnostic in found:
+            self._said.update(diagnostic.params)
+        self.emit(found)
+
+    def _whole_loss_found(self) -> bool:
+        return any(d.code in {"GG101", "GG102"} for d in self.report.diagnostics)
+
+    def _discarded(self, scene: Scene, name: str) -> bool:
+        """Say whether the graph reaches a parameter, and `backward` is the module's own and gave nothing."""
+        reached = any(name in v.params for v in scene.trace.losses) and not any(f.edges for f in scene.flows)
+        return reached
+
+    def _discarding(self, scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
+        span = syntax.method_span(type(self.model), "backward")
+        why = "the graph of the loss reaches these parameters, but `backward` left no gradient on them"
+        return diagnose.unchanged_parameters(scene, names, why, span, self.optimizers)
+
+    def _judge_updates(self) -> None:
+        """GG401, GG402, GG403: what the optimizers hold and whether it moves."""
+        tracks = {n: t for n, t in self.audit.tracks.items() if n not in self._said and t.steps}
+        scene = self._scene(when="")
+        frozen = [n for n, t in tracks.items() if t.alive and t.frozen_lr == t.steps]
+        if frozen:
+            self._said.update(frozen)
+            self.emit(diagnose.unchanged_parameters(scene, frozen, "the learning rate of their `param_group` was 0 at every step", None, self.optimizers))
+        cleared = [n for n, t in tracks.items() if t.cleared and t.cleared == t.steps]
+        if cleared and len(cleared) == len(tracks):
+            self._said.update(cleared)
+            why = "the gradients were there after `backward` and gone before the optimizer step"
+            self.emit(diagnose.unchanged_parameters(scene, cleared, why, self._clearing_span(), self.optimizers))
+        self._judge_outsiders(scene)
+
+    def _clearing_span(self) -> Any:  # noqa: ANN401
+        for method in ("on_before_optimizer_step", "on_after_backward", "optimizer_step", "backward", "training_step", "configure_gradient_clipping"):
+            code = getattr(getattr(type(self.model), method, None), "__code__", None)
+            spans = syntax.calls_named(code, {"zero_grad"}) if code is not None else []
+            if spans:
+                return spans[0]
+        return None
+
+    # -- parameters outside of the optimizers
+
+    def _remember_values(self) -> None:
+        self._samples = {n: value_sample(p) for n, p in self.model.named_parameters() if p.requires_grad}
+
+    def _outsiders(self) -> dict[str, Tensor]:
+        """Return registered parameters that require grad and sit in no optimizer."""
+        held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
+        names = self.names()
+        found = {names[id(p)]: p for p in self.model.parameters() if p.requires_grad and id(p) not in held}
+        return {n: p for n, p in found.items() if not self._ignored(n)}
+
+    def _all_optimizers(self) -> list[Any]:
+        own = [v for m in self.model.modules() for v in vars(m).values() if isinstance(v, torch.optim.Optimizer)]
+        return [getattr(o, "optimizer", o) for o in (*self.optimizers, *own) if hasattr(o, "param_groups")]
+
+    def _watch_outsiders(self) -> None:
+        """Count the batches at whose end an unoptimized parameter holds a gradient."""
+        if self._batches > self.settings.patience or not self.optimizers:
+            return
+        for name, param in self._outsiders().items():
+            if param.grad is not None or any(name in v.params for t in self._kept[-1:] for v in t.trace.losses):
+                self._ungraded[name] = self._ungraded.get(name, 0) + 1
+                if name not in self._samples:
+                    self._samples[name] = value_sample(param)
+
+    def _stale_names(self) -> set[str]:
+        return self._said
+
+    def _judge_outsiders(self, scene: Scene) -> None:
+        outside = {n: p for n, p in self._outsiders().items() if self._ungraded.get(n) and n not in self._said}
+        outside = {n: p for n, p in outside.items() if self._in_training(n) and value_sample(p) == self._samples.get(n, value_sample(p))}
+        if not outside:
+            return
+        self._said.update(outside)
+        registered = {id(p) for p in self.model.parameters()}
+        held = [p for o in self.optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]]
+        stale = [p for p in held if id(p) not in registered and p.grad is None]
+        if stale:
+            self.emit(diagnose.stale_optimizer_parameters(scene, list(outside), len(stale), self.optimizers))
+        else:
+            self.emit(diagnose.unoptimized_parameters(scene, list(outside), self.optimizers))
+
+    def _in_training(self, name: str) -> bool:
+        """Say whether the module of a parameter is in training mode; eval mode means it is used as it is."""
+        try:
+            return self.model.get_submodule(name.rpartition(".")[0]).training
+        except AttributeError:
+            return True
+
+    def judge_hidden(self) -> None:
+        """GG107: leaves of the loss that are no parameters of the module."""
+        now = self._now
+        if now is None:
+            return
+        leaves = {key: ref for view in now.trace.losses for key, ref in view.leaf_refs.items()}
+        tensors = [t for ref in leaves.values() if (t := ref()) is not None]
+        held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
+        strays = [t for t in tensors if id(t) not in held]
+        found, spans = hidden_tensors(self.model, strays, now.trace)
+        if found:
+            self.emit(diagnose.unregistered_parameters(self._scene(now), found, spans))
+
+    # -- telling
+
+    def emit(self, found: Iterable[Diagnostic]) -> None:
+        """Take findings into the report, unless they are switched off or suppressed in the source."""
+        codes = self.settings.codes
+        for diagnostic in found:
+            if diagnostic.code not in codes or self._suppressed(diagnostic):
+                continue
+            if self.report.add(diagnostic) and diagnostic.severity is not Severity.INFO:
+                self.fresh.append(diagnostic)
+
+    def _suppressed(self, diagnostic: Diagnostic) -> bool:
+        span = diagnostic.span
+        return span is not None and diagnostic.code in syntax.suppressions(span.path, span.line)
+
+    def take_fresh(self) -> list[Diagnostic]:
+        """Return the findings since the last call."""
+        fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def off(self, part: str, fault: BaseException) -> None:
+        """Switch a part of the guard off after a bug in it, and say so once."""
+        if part in self._off:
+            return
+        self._off.add(part)
+        _log.error("gradguard: the %s failed and is off from here on", part, exc_info=fault)
+        self.report.add_limit(f"the {part} failed with {type(fault).__name__}: {fault}")
+        self.emit(diagnose.unchecked(self._scene(_Traced(self.step, Trace(self.step))), f"the {part}", f"{type(fault).__name__}: {fault}"))
+
+    def is_off(self, part: str) -> bool:
+        """Say whether a part has been switched off."""
+        return part in self._off
+
+    def scalars(self, optimizer: Any) -> dict[str, float]:  # noqa: ANN401
+        """Return what is logged at the logging cadence; reads every gradient once for the norm."""
+        named = self.judged(optimizer)
+        tracks = [self.audit.tracks[n] for n in named if n in self.audit.tracks]
+        return {
+            "gradguard/coverage": self.audit.coverage(),
+            "gradguard/missing": float(sum(1 for t in tracks if t.run and t.dead_state is State.NONE)),
+            "gradguard/zero": float(sum(1 for t in tracks if t.run and t.dead_state is State.ZERO)),
+            "gradguard/nonfinite": float(sum(1 for t in tracks if t.nonfinite)),
+            "gradguard/grad_norm": total_norm([p.grad for p in named.values() if p.grad is not None]),
+        }
+
+    def _unused_patterns(self) -> None:
+        for pattern in self.settings.ignore_params:
+            if pattern not in self._used_patterns:
+                self.report.add_limit(f"`ignore_params` pattern {pattern!r} matched no trainable parameter")
+
+    def _update_report(self) -> None:
+        tracks = self.audit.tracks
+        traces = [t.trace for t in self._kept]
+        self.report.update(
+            coverage=self.audit.coverage(),
+            trained=sum(1 for t in tracks.values() if t.alive),
+            total=len(tracks),
+            step=self.step,
+            traced_calls=sum(len(t.calls) for t in traces),
+            seen_calls=sum(t.seen for t in traces),
+            trace_ms=1000 * sum(t.seconds for t in traces),
+        )
+
+
+def batch_tensors(batch: object, prefix: str = "batch", depth: int = 4) -> dict[str, Tensor]:
+    """Return name -> tensor for the tensors of a batch, as in `batch[0]` or `batch['x']`.
+
+    Example:
+        >>> list(batch_tensors([torch.ones(1), {"y": torch.ones(1)}]))
+        ['batch[0]', "batch[1]['y']"]
+    """
+    if isinstance(batch, Tensor):
+        return {prefix: batch}
+    found: dict[str, Tensor] = {}
+    items: Iterable[tuple[Any, Any]] = ()
+    if depth and isinstance(batch, Mapping):
+        items = batch.items()
+    elif depth and isinstance(batch, (list, tuple)):
+        items = enumerate(batch)
+    for key, item in items:
+        found |= batch_tensors(item, f"{prefix}[{key!r}]", depth - 1)
+    return found
