@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
+from torch._C import DisableTorchFunction
 
 from lightning_gradguard import scalars
 from lightning_gradguard.options import check_options
@@ -206,7 +207,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if session is None or deed is None or session.is_off(part):
             return
         try:
-            deed(*args)
+            with DisableTorchFunction():  # modes of the user see the user's calls only
+                deed(*args)
         except Exception as fault:
             if self.settings.strict:
                 raise

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 
 from lightning_gradguard import advice, ops, syntax
 from lightning_gradguard.flow import Flow, Kill
-from lightning_gradguard.lineage import Cut, Lineage, Term
+from lightning_gradguard.lineage import Cut, Lineage, Term, function_name
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
 from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
-from lightning_gradguard.trace import Call, LossView, Trace
+from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace
 
 
 __all__ = ["Scene"]
 
+# Methods that run before Lightning asks for the optimizers.
+_EARLY = ("__init__", "setup", "configure_model", "prepare_data", "forward_init", "build")
 _SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
 # Nodes whose derivative is zero everywhere -> public name of the operation.
 _STEP_NODES: Mapping[str, str] = {
@@ -85,6 +87,8 @@ def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
     if view.params or view.opaque or view.value is None:
         return []
     groups = _grouped_cuts(scene, [view])
+    if not groups and (frozen := _frozen_in_step(scene)):
+        return [_frozen_loss(scene, view, frozen)]
     if view.requires_grad:
         relabel = _relabel(scene, view)
         return [_relabelled(scene, view, relabel, groups)] if relabel is not None and groups else []
@@ -106,6 +110,31 @@ def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
             metric=advice.metric_of(scene.trace, cut, view),
         )
     ]
+
+
+def _frozen_in_step(scene: Scene) -> list[Call]:
+    """Return the calls in this step that set `requires_grad` of judged parameters to false."""
+    return [
+        c
+        for c in scene.trace.calls
+        if c.name in {"requires_grad=", "requires_grad_"} and c.inputs and c.inputs[0].kind == "param"
+        and False in (*c.constants, *c.keywords.values())
+    ]  # fmt: skip
+
+
+def _frozen_loss(scene: Scene, view: LossView, frozen: Sequence[Call]) -> Diagnostic:
+    call = frozen[0]
+    span = _site_span(call.stack)
+    return _finding(
+        "GG102" if view.requires_grad else "GG101",
+        scene,
+        slots={"op": "requires_grad = False"},
+        params=tuple(scene.judged),
+        op="torch.Tensor.requires_grad_",
+        span=span.labelled("freezes the parameters in the middle of the step") if span else None,
+        cause=f"{_count(len(frozen), 'parameter')} lost `requires_grad` in this step before the loss was computed",
+        help="freeze for the time of the computation only, and switch `requires_grad` on again after it",
+    )
 
 
 def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
@@ -237,11 +266,16 @@ def missing_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
     names = [n for n in names if n in scene.judged]
     blocked = _function_kills(scene, names)
     rest = [n for n in names if n not in {m for _, group in blocked for m in group}]
-    groups = _group_by_cut(scene, rest)
+    groups = [g for g in _group_by_cut(scene, rest) if not _is_derivative(g[0])]
     found = [_vanished(scene, kill, group) for kill, group in blocked]
     found += [_cut_parameters(scene, cut, group) for cut, group in groups]
-    cut_off = {n for _, group in groups for n in group}
+    cut_off = {n for _, group in _group_by_cut(scene, rest) for n in group}
     return found + unused_parameters(scene, [n for n in rest if n not in cut_off])
+
+
+def _is_derivative(cut: Cut) -> bool:
+    """Say whether a loss only sees a derivative, in which additive constants have no part."""
+    return cut.call.name == "grad" and cut.output is not None and cut.output.rg
 
 
 def _cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic:
@@ -325,9 +359,8 @@ def _function_kills(scene: Scene, names: Sequence[str]) -> list[tuple[Kill, tupl
 
 
 def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
-    call = scene.trace.call_of(kill.seq)
-    op = _function_name(kill.name)
-    span = _site_span(call.stack) if call is not None else None
+    op, stack = _killer(scene, kill)
+    span = _site_span(stack)
     return _finding(
         "GG104",
         scene,
@@ -337,9 +370,45 @@ def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
         op=op,
         span=span.labelled(f"the backward pass of `{op}` hands no gradient on") if span else None,
         cause=f"a gradient arrives at `{kill.name}` and none leaves it towards these parameters",
+        related=_backward_span(scene, kill),
         evidence=_no_grad_evidence(scene),
         help="return a gradient for this input from the `backward` of the function",
     )
+
+
+def _killer(scene: Scene, kill: Kill) -> tuple[str, Stack]:
+    """Return the public name of what a node belongs to, and where it was called."""
+    if kill.how == "hook":
+        hook = _hook_call(scene, kill)
+        return "torch.Tensor.register_hook", hook.stack if hook is not None else _stack_of(scene, kill.seq)
+    seq = kill.facts.get("meets_at", -1)
+    call = scene.trace.call_of(seq if seq >= 0 else kill.seq)
+    if call is not None and call.func is not None:
+        return call.public, call.stack
+    inside = scene.trace.function_call(kill.seq)
+    if inside is not None:
+        return function_name(inside), inside.stack[1:] or inside.stack
+    return _function_name(kill.name), call.stack if call is not None else ()
+
+
+def _stack_of(scene: Scene, seq: int) -> Stack:
+    call = scene.trace.call_of(seq)
+    return call.stack if call is not None else ()
+
+
+def _hook_call(scene: Scene, kill: Kill) -> Call | None:
+    """Return the `register_hook` on the result of a node."""
+    hooks = [c for c in scene.trace.calls if c.name == "register_hook" and c.inputs]
+    return next((c for c in hooks if c.inputs[0].seq == kill.seq), None)
+
+
+def _backward_span(scene: Scene, kill: Kill) -> tuple[Span, ...]:
+    """Return the last `return` in the `backward` of the custom Function that a node belongs to."""
+    inside = scene.trace.function_call(kill.seq)
+    if inside is None:
+        return ()
+    span = syntax.sibling_return_span(inside.stack[0][0], "backward")
+    return (span.labelled("what its backward hands on"),) if span is not None else ()
 
 
 # -- GG108: no derivative
@@ -369,7 +438,9 @@ def _same_op(name: str, bare: str) -> bool:
 
 
 def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
-    names = tuple(n for n in (view.params or scene.judged) if n in scene.judged) or tuple(scene.judged)
+    before = scene.lineage.ancestors(call.inputs)
+    fed = [v.name for v in before if v.kind == "param"]
+    names = tuple(n for n in scene.judged if n in fed) or tuple(scene.judged)
     span = _site_span(call.stack)
     return _finding(
         "GG108",
@@ -418,8 +489,8 @@ def _kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
 
 
 def _kill_key(scene: Scene, kill: Kill) -> object:
-    call = scene.trace.call_of(kill.seq)
-    return (kill.name, kill.how, call.stack[:1]) if call is not None and call.stack else (kill.name, kill.how, kill.seq)
+    op, stack = _killer(scene, kill)
+    return (op, kill.how, stack[:1]) if stack else (kill.name, kill.how, kill.seq)
 
 
 def _waits(kill: Kill, scene: Scene) -> bool:
@@ -431,21 +502,24 @@ def _waits(kill: Kill, scene: Scene) -> bool:
     if isinstance(weight, dict) and weight.get("zero"):
         return True
     if kill.how == "cancel":
-        return not kill.name.startswith("AccumulateGrad") or _leaf_is_flat(kill, scene)
+        return kill.name.startswith("AccumulateGrad") and not _matrix_cancels(scene)
+    if kill.how == "hook" and kill.name.startswith("AccumulateGrad"):
+        return False
     return kill.how == "zero" and kill.edge in _SUMMING.get(family, frozenset())
 
 
-def _leaf_is_flat(kill: Kill, scene: Scene) -> bool:
-    """Say whether the leaf of a cancelled sum is a bias: those cancel in healthy trainings too."""
+def _matrix_cancels(scene: Scene) -> bool:
+    """Say whether the contributions to a whole matrix cancel; those to a bias do in healthy trainings too."""
     for flow in scene.flows:
         for name, leaf in flow.view.params.items():
-            if leaf == kill.node and name in scene.judged:
-                return scene.judged[name].dim() < 2  # noqa: PLR2004 - a matrix is no bias
-    return True
+            matrix = name in scene.judged and scene.judged[name].dim() >= 2  # noqa: PLR2004 - no bias
+            if matrix and leaf >= 0 and any(k.how == "cancel" and k.node == leaf for k in flow.kills(leaf)):
+                return True
+    return False
 
 
 def _certainty(kill: Kill, scene: Scene) -> int:
-    code = _zero_story(kill, scene.trace.call_of(kill.seq))[0]
+    code = _zero_story(scene, kill)[0]
     return 0 if code in {"GG201", "GG202"} else 1
 
 
@@ -454,9 +528,11 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     if kill is None:
         code, op, cause, label = "GG203", None, "where the gradient died could not be observed", ""
     else:
-        code, op, cause, label = _zero_story(kill, call)
-    span = _site_span(call.stack) if call is not None else None
-    related = [s for s in (_project_span(call.stack) if call is not None else None,) if s is not None]
+        code, op, cause, label = _zero_story(scene, kill)
+    stack = _killer(scene, kill)[1] if kill is not None else ()
+    span = _site_span(stack)
+    related = [s for s in (_project_span(stack),) if s is not None]
+    related += _backward_span(scene, kill) if kill is not None else ()
     layer = _layer_span(scene.model, call)
     return _finding(
         code,
@@ -473,10 +549,11 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     )
 
 
-def _zero_story(kill: Kill, call: Call | None) -> tuple[str, str | None, str, str]:
+def _zero_story(scene: Scene, kill: Kill) -> tuple[str, str | None, str, str]:
     """Return code, operation, cause and label for a node at which a gradient became zero."""
     family = _family(kill.name)
-    op = call.public if call is not None else _function_name(kill.name)
+    call = scene.trace.call_of(kill.seq)
+    op = _killer(scene, kill)[0]
     step = _STEP_NODES.get(family)
     rounding = kill.facts.get("rounding_mode")
     if step is not None or family == "Div" and rounding:
@@ -596,7 +673,9 @@ def unregistered_parameters(scene: Scene, hidden: Mapping[str, Tensor], where: M
 
 def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Sequence[Any]) -> list[Diagnostic]:
     """GG401: parameters that get gradients and sit in no optimizer."""
-    span = _optimizer_span(scene.model, optimizers)
+    late = _late_span(scene.model, names)
+    holder = _optimizer_span(scene.model, optimizers, names)
+    span = late.labelled("made after the optimizer had taken its parameters") if late is not None else holder
     return [
         _finding(
             "GG401",
@@ -604,7 +683,8 @@ def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Seque
             params=tuple(names),
             slots={"parameters": _phrase(tuple(names))},
             op=type(optimizers[0]).__name__ if optimizers else None,
-            span=span.labelled(f"does not hold {_phrase(tuple(names))}") if span else None,
+            span=span if span is late or span is None or span.label else span.labelled(f"does not hold {_phrase(tuple(names))}"),
+            related=tuple(s for s in (holder,) if s is not None and late is not None),
             cause="these parameters require grad and receive gradients, but no `param_group` holds them",
             effect="they keep their initial values, and their gradients add up from step to step",
             help="pass them to the optimizer, for example `self.parameters()`, or freeze them",
@@ -615,7 +695,7 @@ def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Seque
 def stale_optimizer_parameters(scene: Scene, names: Sequence[str], stale: int, optimizers: Sequence[Any]) -> list[Diagnostic]:
     """GG402: the optimizer holds tensors that are no longer parameters of the module."""
     span = _optimizer_span(scene.model, optimizers)
-    replaced = _replacement_span(scene.model, names)
+    replaced = _late_span(scene.model, names)
     return [
         _finding(
             "GG402",
@@ -727,7 +807,7 @@ def _group(scene: Scene, cuts: Mapping[Any, tuple[Cut, ...]], names: Sequence[st
         mine = cuts.get(value, ()) if value is not None else ()
         if mine:
             groups.setdefault(mine[0].site, (mine[0], []))[1].append(name)
-    ordered = sorted(groups.values(), key=lambda g: (-len(g[1]), g[0].rank))
+    ordered = sorted(groups.values(), key=lambda g: (-len(g[1]), g[0].doubt, g[0].call.index))
     return [(cut, tuple(group)) for cut, group in ordered]
 
 
@@ -749,10 +829,10 @@ def _leaves_torch(cut: Cut) -> bool:
 def _cut_span(cut: Cut, label: str = "") -> Span | None:
     off = cut.call.off
     text = label or _cut_label(cut)
-    if off is not None and off.how != "torch.autograd.Function":
+    if off is not None and off.how != FUNCTION:
         found = _switch_span(cut)
         return found.labelled(text) if found is not None else None
-    return _site_span(cut.call.stack, text)
+    return _site_span(cut.stack, text)
 
 
 def _switch_span(cut: Cut) -> Span | None:
@@ -777,6 +857,8 @@ def _cut_label(cut: Cut) -> str:
     row = ops.find(cut.op)
     if row is not None and row.kind is not ops.Kind.SHAPE:
         return f"`{_bare(cut)}` {row.why}"
+    if cut.call.off is not None and cut.call.off.how == FUNCTION:
+        return f"the custom function `{cut.op}` returns a result without a gradient"
     if cut.op.endswith("checkpoint"):
         return "a reentrant checkpoint whose inputs need no gradient records nothing"
     return f"`{_bare(cut)}` gives a result without a gradient"
@@ -787,7 +869,7 @@ def _cut_cause(scene: Scene, cut: Cut, view: LossView | None) -> str:
     before = f"`{name}` {cut.value.describe()} requires grad"
     if cut.output is None:
         text = f"{before}; `{_bare(cut)}` turns it into a plain Python value, which has no history"
-    elif cut.call.off is not None and cut.call.off.how != "torch.autograd.Function":
+    elif cut.call.off is not None and cut.call.off.how != FUNCTION:
         text = f"{before}, but recording is switched off by `{cut.op}`, so `{cut.call.public}` and all that follows has no history"
     elif not (cut.output.dtype.is_floating_point or cut.output.dtype.is_complex):
         kind = "a boolean" if cut.output.dtype is torch.bool else "an integer"
@@ -885,25 +967,32 @@ def _inside_package(model: nn.Module, prefix: str) -> bool:
     return any(not _is_users(type(p)) and not type(p).__module__.startswith("torch.nn") for p in parents)
 
 
-def _optimizer_span(model: nn.Module, optimizers: Sequence[Any]) -> Span | None:
-    """Return the call that makes the optimizer."""
+def _optimizer_span(model: nn.Module, optimizers: Sequence[Any], outside: Sequence[str] = ()) -> Span | None:
+    """Return the call that makes the optimizer; of several, one that was to hold the parameters outside."""
     code = getattr(getattr(type(model), "configure_optimizers", None), "__code__", None)
     if code is None:
         return None
     names = {type(o).__name__ for o in optimizers}
     spans = syntax.calls_named(code, names)
-    return spans[0] if spans else syntax.method_span(type(model), "configure_optimizers")
+    heads = {f"self.{n.partition('.')[0]}" for n in outside}
+    spare = [s for s in spans if any(h + "." in s.text or h + ")" in s.text for h in heads)]
+    if spare:
+        return spare[0].labelled("made here, but `configure_optimizers` does not return it")
+    last = syntax.return_span(type(model), "configure_optimizers")
+    return spans[0] if spans else last or syntax.method_span(type(model), "configure_optimizers")
 
 
-def _replacement_span(model: nn.Module, names: Sequence[str]) -> Span | None:
-    """Return the last assignment of the module that holds the first of the names, outside `__init__`."""
+def _late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
+    """Return what made or changed the module that holds the first of the names after construction."""
     if not names:
         return None
     owner, attribute, _ = _owner(model, names[0])
     for cls in dict.fromkeys((*type(owner).__mro__, *type(model).__mro__)):
-        spans = [s for s in syntax.attribute_spans(cls, attribute) if not s.function.endswith("__init__")]
+        spans = [s for s in syntax.attribute_spans(cls, attribute) if s.function.rpartition(".")[2] not in _EARLY]
         if spans:
             return spans[-1]
+    if ".parametrizations." in names[0]:
+        return syntax.mention_span(type(model), names[0].partition(".parametrizations")[0], outside=_EARLY)
     return None
 
 

@@ -137,8 +137,8 @@ class Flow:
             node = stack.pop()
             entering = above.get(node, [])
             alive = [e for e in entering if self.edges.get(e, State.NONE) >= State.ALIVE]
-            if alive:
-                found.append(self._kill(node, "cancel" if len(alive) > 1 else "hook", 0))
+            if alive and (node == leaf or self.inputs.get(node) is State.ZERO):
+                found.append(self._meeting(node, alive))
             for parent, edge in entering:
                 if (parent, edge) in alive:
                     continue
@@ -195,12 +195,38 @@ class Flow:
             for edge, child in enumerate(self.view.children[current]):
                 if child < 0:
                     continue
-                if self._dies_at(current, edge):
+                alive = self.edges.get((current, edge), State.NONE) >= State.ALIVE
+                if alive and self.inputs.get(child) is State.ZERO:
+                    entering = [e for e in self._above()[child] if self.edges.get(e, State.NONE) >= State.ALIVE]
+                    found.append(self._meeting(child, entering))
+                elif self._dies_at(current, edge):
                     found.append(self._kill(current, _how(self.edges[current, edge], self._came(current)), edge))
                 elif child not in seen:
                     seen.add(child)
                     stack.append(child)
         return found
+
+    def _meeting(self, node: int, alive: list[tuple[int, int]]) -> Kill:
+        """Return the kill at a node whose incoming gradients are alive one by one and zero together."""
+        kill = self._kill(node, "cancel" if len(alive) > 1 else "hook", 0)
+        kill.facts["meets_at"] = self._common(sorted({parent for parent, _ in alive}))
+        return kill
+
+    def _common(self, nodes: list[int]) -> int:
+        """Return the sequence number of the operation in which several nodes come together."""
+        uphill = [self.upstream(n) for n in nodes]
+        shared = frozenset.intersection(*uphill) if uphill else frozenset()
+        return min((self._seqs[n] for n in shared if n in self._seqs), default=-1)
+
+    def upstream(self, node: int) -> frozenset[int]:
+        """Return a node and all nodes between it and the loss."""
+        above, stack, seen = self._above(), [node], {node}
+        while stack:
+            for parent, _ in above.get(stack.pop(), ()):
+                if parent not in seen:
+                    seen.add(parent)
+                    stack.append(parent)
+        return frozenset(seen)
 
     def _came(self, node: int) -> State:
         return self.inputs.get(node, State.ALIVE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find the names of tensors that the loss trains and the module does not know."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ def hidden_tensors(
     for name, leaf, owner, attribute in _kept(model, wanted):
         if id(leaf) not in {id(t) for t in found.values()}:
             found[name] = leaf
-            spans[name] = syntax.attribute_span(type(owner), attribute)
+            spans[name] = syntax.filling_span(type(owner), attribute)
     named = {id(t) for t in found.values()}
     for stray in strays:
         if id(stray) not in named and isinstance(stray, nn.Parameter):
@@ -74,6 +75,8 @@ def _tensors(item: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]: 
     elif depth and isinstance(item, (list, tuple, set)):
         for key, value in enumerate(item):
             yield from _tensors(value, f"{name}.{key}", depth - 1)
+    elif depth and isinstance(item, functools.partial):
+        yield from _tensors([*item.args, *item.keywords.values()], name, depth - 1)
     elif depth and hasattr(item, "__dict__") and not isinstance(item, type) and not callable(item):
         if type(item).__module__.partition(".")[0] not in {"torch", "pytorch_lightning", "lightning"}:
             for key, value in list(vars(item).items()):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack
-from lightning_gradguard.syntax import depends, reflows
-from lightning_gradguard.trace import Call, LossView, Trace, Value
+from lightning_gradguard.syntax import callee, depends, reflows
+from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
 
 __all__ = ["Cut", "Lineage", "Term"]
@@ -48,7 +48,7 @@ class Cut:
     @property
     def kind(self) -> ops.Kind:
         """Say how the gradient is lost."""
-        if self.call.off is not None and self.call.off.how != "torch.autograd.Function":
+        if self.call.off is not None and self.call.off.how != FUNCTION:
             return ops.Kind.STOP
         if self.call.is_exit:
             return ops.Kind.EXIT
@@ -61,14 +61,16 @@ class Cut:
     def op(self) -> str:
         """Return the public name of what cuts."""
         off = self.call.off
-        if off is not None and off.how != "torch.autograd.Function":
+        if off is not None and off.how != FUNCTION:
             return off.how
-        return self.call.public
+        return function_name(self.call) if off is not None else self.call.public
 
     @property
     def stack(self) -> Stack:
         """Return where it happens: the switch of the grad mode, or the call."""
         off = self.call.off
+        if off is not None and off.how == FUNCTION:
+            return self.call.stack[1:] or self.call.stack
         return off.stack if off is not None and off.stack else self.call.stack
 
     @property
@@ -80,12 +82,10 @@ class Cut:
         return (self.op, self.stack[:1] or self.call.index)
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Return the order in which cuts on the same way are to be blamed, the likeliest first."""
-        soft = self.kind is ops.Kind.STOP
+    def doubt(self) -> int:
+        """Return how unlikely the cut is to be the cause: branches and masks only select."""
         boolean = self.output is not None and str(self.output.dtype) == "torch.bool"
-        branch = self.call.name == "__bool__"
-        return (3 if branch else 2 if boolean else 1 if soft else 0), self.call.index
+        return 2 if self.call.name == "__bool__" else int(boolean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ class Lineage:
         self.reached = self._reached(trace.losses)
         self._links: dict[int, list[Call]] | None = None
         self._backlinks: dict[int, list[Call]] = {}
+        self._ranks: dict[tuple[int, int], tuple[int, int, int, int]] = {}
 
     # -- what reaches what
 
@@ -174,7 +175,38 @@ class Lineage:
             for value, live in zip(call.inputs, call.live, strict=True):
                 if live or value.rg:
                     self._edge(call, value, goal, found)
-        return {v: tuple(sorted(c.values(), key=lambda k: k.rank)) for v, c in found.items() if c}
+        return {v: tuple(sorted(c.values(), key=lambda k: self.rank(k, goal))) for v, c in found.items() if c}
+
+    def rank(self, cut: Cut, goal: set[Value]) -> tuple[int, int, int, int]:
+        """Return the order in which cuts on the same way are to be blamed, the likeliest first.
+
+        A deliberate stop in front of an operation that cuts anyway costs nothing; of the rest, the cut
+        whose data goes through more trained parameters is the main road.
+        """
+        key = (cut.call.index, cut.output.index if cut.output is not None else -1)
+        known = self._ranks.get(key)
+        if known is None:
+            through, smooth = self._downstream(cut, goal)
+            idle = cut.kind is ops.Kind.STOP and not smooth
+            known = self._ranks[key] = (cut.doubt, int(idle), -through, cut.call.index)
+        return known
+
+    def _downstream(self, cut: Cut, goal: set[Value]) -> tuple[int, bool]:
+        """Return how many trained parameters a cut's data meets, and whether some way on is smooth."""
+        start = [cut.output] if cut.output is not None else list(cut.reentry.outputs if cut.reentry else ())
+        tainted, smooth, met = set(start), set(start), set()
+        for call in self.trace.calls[cut.call.index + 1 :]:
+            if not any(v in tainted for v in call.inputs):
+                continue
+            met.update(v.name for v in call.inputs if v.kind == "param" and v.name in self.judged)
+            clean = any(v in smooth for v in call.inputs) and not _cuts_anyway(call)
+            for output in call.outputs:
+                if output in goal and not tainted.isdisjoint(output.parents):
+                    tainted.add(output)
+                    if clean and output.dtype.is_floating_point:
+                        smooth.add(output)
+        ends = {v.value for v in self.trace.losses if v.value is not None}
+        return len(met), not ends.isdisjoint(smooth)
 
     def _edge(
         self,
@@ -202,10 +234,9 @@ class Lineage:
 
     def _carries(self, value: Value, output: Value) -> bool:
         """Say whether a gradient can flow from an output of a call back to one of its inputs."""
-        if not output.rg or output.call is not None and output.call.name in {"requires_grad=", "requires_grad_"}:
+        if not output.rg or output.seq < 0:  # a value without a node is a new leaf
             return False
-        below = self.connected(output) and output.kind != "param"
-        return not below or self.connected(value)
+        return not self.connected(output) or self.connected(value)
 
     def furthest(self, name: str) -> Call | None:
         """Return the last call that a gradient of the parameter could have come from."""
@@ -214,7 +245,7 @@ class Lineage:
             return None
         tainted, last = {start}, None
         for call in self.trace.calls:
-            if any(v in tainted for v in call.inputs):
+            if any(v in tainted for v in call.inputs) and not _logs(call):
                 fresh = [o for o in call.outputs if o.rg and not tainted.isdisjoint(o.parents)]
                 tainted.update(fresh)
                 last = call if fresh else last
@@ -255,7 +286,8 @@ class Lineage:
         self._descend(view.value, found, spine)
         if not found:
             return []
-        return [t for t in (self._term(*f) for f in found) if t.cuts and not _is_relabel(t, spine)]
+        terms = [t for t in (self._term(*f) for f in found) if t.cuts]
+        return [] if any(_is_relabel(t, spine) for t in terms) else terms
 
     def _term(self, call: Call, position: int, value: Value | None) -> Term:
         goals = [value] if value is not None else [v for e in self._exits_into(call) for v in e.inputs]
@@ -264,11 +296,13 @@ class Lineage:
         inside = self.ancestors(goals)
         cuts = self.cuts(goals)
         sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
+        if any(not self.connected(v) for v in sources):
+            return Term(call, position, value, ())  # their own finding says it all
         every = {c.site: c for s in sources for c in cuts.get(s, ())}
         if value is None:
             leaving = self._exits_into(call)
             every |= {(c.index,): Cut(c, c.inputs[0], None, call) for c in leaving if c.live[0] and sources}
-        return Term(call, position, value, tuple(sorted(every.values(), key=lambda k: k.rank)))
+        return Term(call, position, value, tuple(sorted(every.values(), key=lambda k: self.rank(k, inside))))
 
     def _exits_into(self, call: Call) -> list[Call]:
         self._link()
@@ -294,7 +328,7 @@ class Lineage:
                     stack.append(operand)
                 elif call.name in _ADDITIVE or call.name in _JOINING:
                     found.append((call, position, operand))
-            if call.name in _ADDITIVE and any(_is_number(c) for c in call.constants):
+            if call.name in _ADDITIVE and any(_is_number(c) and c != 0 for c in call.constants):
                 found.append((call, -1, None))
 
 
@@ -311,6 +345,20 @@ def _is_linear(call: Call, value: Value) -> bool:
 def _is_relabel(term: Term, spine: set[Value]) -> bool:
     """Recognise `loss - loss.detach() + value`: the detached value is itself a part of the loss."""
     return any(c.kind is ops.Kind.STOP and c.value in spine for c in term.cuts)
+
+
+def function_name(call: Call) -> str:
+    """Return the class name of the custom Function that a call runs in."""
+    return call.stack[0][0].co_qualname.rpartition(".")[0] or FUNCTION if call.stack else FUNCTION
+
+
+def _cuts_anyway(call: Call) -> bool:
+    row = ops.OPS.get(call.name)
+    return row is not None and row.kind in {ops.Kind.CUT, ops.Kind.ZERO, ops.Kind.EXIT}
+
+
+def _logs(call: Call) -> bool:
+    return bool(call.stack) and callee(call.stack[0]) in {"log", "log_dict", "print"}
 
 
 def _is_number(constant: object) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lightning_gradguard import diagnose, syntax
 from lightning_gradguard.audit import Audit, Track, total_norm, value_sample
 from lightning_gradguard.diagnose import Scene
-from lightning_gradguard.flow import Flow, State
+from lightning_gradguard.flow import Flow, State, state_of
 from lightning_gradguard.hidden import hidden_tensors
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import RULES, Diagnostic, Severity, matching
@@ -29,7 +29,7 @@ from lightning_gradguard.trace import LossView, Recorder, Trace, walk
 __all__ = ["Session", "Settings"]
 
 _log = logging.getLogger("lightning_gradguard")
-_UNDERIVED = re.compile(r"derivative for (?:aten::)?(\w+) is not implemented|the derivative of '(\w+)'")
+_UNDERIVED = re.compile(r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative")
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
 _MIN_LATE_RUN = 2
 
@@ -60,6 +60,8 @@ class _Traced:
     trace: Trace
     flows: list[Flow] = field(default_factory=list)
     recorder: Recorder | None = None
+    hidden: dict[str, Tensor] = field(default_factory=dict)
+    places: dict[str, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -265,6 +267,7 @@ class Session:
         view, nodes = walk(loss, names)
         view.value = now.recorder.value(loss)
         now.trace.losses.append(view)
+        self._look_for_hidden(now, view)
         if nodes:
             now.flows.append(Flow(view, nodes))
         return view
@@ -325,6 +328,7 @@ class Session:
                 self.audit.tracks[name].cleared += 1
         broken = [n for n, s in states.items() if s is State.NONFINITE]
         if broken:
+            broken = [n for n, p in named.items() if state_of(p.grad) is State.NONFINITE]
             self._nonfinite(broken)
         self._arm(states)
 
@@ -382,7 +386,7 @@ class Session:
         if due:
             self._verdict(due)
         if final or self._batches == self.settings.patience:
-            self._judge_updates()
+            self._judge_updates(final=final)
 
     def _is_due(self, name: str, track: Track, *, final: bool) -> bool:
         if track.run == 0:
@@ -451,28 +455,20 @@ class Session:
         why = "the graph of the loss reaches these parameters, but `backward` left no gradient on them"
         return diagnose.unchanged_parameters(scene, names, why, span, self.optimizers)
 
-    def _judge_updates(self) -> None:
+    def _judge_updates(self, *, final: bool) -> None:
         """GG401, GG402, GG403: what the optimizers hold and whether it moves."""
         tracks = {n: t for n, t in self.audit.tracks.items() if n not in self._said and t.steps}
         scene = self._scene(when="")
         frozen = [n for n, t in tracks.items() if t.alive and t.frozen_lr == t.steps]
-        if frozen:
+        if frozen and len(frozen) == len(tracks):
             self._said.update(frozen)
             self.emit(diagnose.unchanged_parameters(scene, frozen, "the learning rate of their `param_group` was 0 at every step", None, self.optimizers))
         cleared = [n for n, t in tracks.items() if t.cleared and t.cleared == t.steps]
-        if cleared and len(cleared) == len(tracks):
+        if cleared and (final or len(cleared) == len(tracks)):
             self._said.update(cleared)
             why = "the gradients were there after `backward` and gone before the optimizer step"
-            self.emit(diagnose.unchanged_parameters(scene, cleared, why, self._clearing_span(), self.optimizers))
+            self.emit(diagnose.unchanged_parameters(scene, cleared, why, syntax.clearing_span(type(self.model)), self.optimizers))
         self._judge_outsiders(scene)
-
-    def _clearing_span(self) -> Any:  # noqa: ANN401
-        for method in ("on_before_optimizer_step", "on_after_backward", "optimizer_step", "backward", "training_step", "configure_gradient_clipping"):
-            code = getattr(getattr(type(self.model), method, None), "__code__", None)
-            spans = syntax.calls_named(code, {"zero_grad"}) if code is not None else []
-            if spans:
-                return spans[0]
-        return None
 
     # -- parameters outside of the optimizers
 
@@ -524,18 +520,20 @@ class Session:
         except AttributeError:
             return True
 
+    def _look_for_hidden(self, now: _Traced, view: LossView) -> None:
+        """Name the leaves of a loss that are no parameters of the module, while they are alive."""
+        tensors = [t for ref in view.leaf_refs.values() if (t := ref()) is not None]
+        held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
+        strays = [t for t in tensors if id(t) not in held and (view.value is None or id(t) != view.value.tensor_id)]
+        found, spans = hidden_tensors(self.model, strays, now.trace) if strays else ({}, {})
+        now.hidden |= {name: tensor.new_empty(0) for name, tensor in found.items()}
+        now.places |= spans
+
     def judge_hidden(self) -> None:
         """GG107: leaves of the loss that are no parameters of the module."""
         now = self._now
-        if now is None:
-            return
-        leaves = {key: ref for view in now.trace.losses for key, ref in view.leaf_refs.items()}
-        tensors = [t for ref in leaves.values() if (t := ref()) is not None]
-        held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
-        strays = [t for t in tensors if id(t) not in held]
-        found, spans = hidden_tensors(self.model, strays, now.trace)
-        if found:
-            self.emit(diagnose.unregistered_parameters(self._scene(now), found, spans))
+        if now is not None and now.hidden and not self._whole_loss_found():
+            self.emit(diagnose.unregistered_parameters(self._scene(now), now.hidden, now.places))
 
     # -- telling
 

@@ -116,6 +116,12 @@ def statement(site: Site) -> ast.stmt | None:
     return min(found, key=_size, default=None)
 
 
+def callee(site: Site) -> str:
+    """Return the name of the function that the expression at a site calls, `""` for other expressions."""
+    node = node_at(site)
+    return _callee(node) if isinstance(node, ast.Call) else ""
+
+
 def target_name(site: Site) -> str:
     """Return the name that the statement at a site assigns, or `return`, or `""`."""
     node = statement(site)
@@ -184,7 +190,7 @@ def attribute_spans(cls: type, attribute: str) -> list[Span]:
     if found is None:
         return []
     node, filename = found
-    hits = [c for c in ast.walk(node) if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute)]
+    hits = [c for c in ast.walk(node) if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute, anywhere=True)]
     spans = [span_of(c, filename, f"{cls.__qualname__}.{_function_around(node, c)}") for c in hits]
     return sorted(spans, key=lambda s: s.line)
 
@@ -383,14 +389,15 @@ def _function_around(scope: ast.AST, node: ast.AST) -> str:
     return "<class>"
 
 
-def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str) -> bool:
+def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str, *, anywhere: bool = False) -> bool:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     flat = [e for t in targets for e in (t.elts if isinstance(t, (ast.Tuple, ast.List)) else [t])]
-    return any(isinstance(t, ast.Attribute) and t.attr == attribute and _dotted(t.value) == "self" for t in flat)
+    owned = [t for t in flat if isinstance(t, ast.Attribute) and t.attr == attribute]
+    return any(anywhere or _dotted(t.value) == "self" for t in owned)
 
 
 def _registers(node: ast.Call, attribute: str) -> bool:
-    if _callee(node) not in {"register_parameter", "add_module", "register_module", "setattr"}:
+    if _callee(node) not in {"register_parameter", "add_module", "register_module", "register_buffer", "setattr"}:
         return False
     return any(isinstance(a, ast.Constant) and a.value == attribute for a in node.args)
 
@@ -428,3 +435,105 @@ def _element(node: ast.AST | None, path: list[str] | tuple[str, ...]) -> ast.AST
             return None
         node = args[int(key)]
     return node
+
+
+def filling_span(cls: type, attribute: str) -> Span | None:
+    """Return where a container attribute is filled: its assignment, or what appends to an empty one."""
+    found = _class_node(cls)
+    whole = attribute_span(cls, attribute)
+    if found is None or whole is None:
+        return whole
+    node, filename = found
+    values = [c.value for c in ast.walk(node) if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute)]
+    if not all(_is_empty_container(v) for v in values):
+        return whole
+    filled = next((c for c in ast.walk(node) if _fills(c, f"self.{attribute}")), None)
+    if filled is None:
+        return whole
+    return span_of(filled, filename, f"{cls.__qualname__}.{_function_around(node, filled)}")
+
+
+def _is_empty_container(value: ast.AST | None) -> bool:
+    if isinstance(value, ast.Call):
+        return _callee(value) in {"list", "dict", "OrderedDict", "defaultdict", "set", "deque"}
+    return isinstance(value, (ast.List, ast.Dict, ast.Tuple)) and "Call(" not in ast.dump(value)
+
+
+def _fills(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        func = node.value.func
+        return isinstance(func, ast.Attribute) and func.attr in _MUTATORS and _dotted(func.value) == name
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        return _dotted(node.targets[0].value) == name
+    return isinstance(node, ast.AugAssign) and _dotted(node.target) == name
+
+
+def mention_span(cls: type, path: str, *, outside: Iterable[str]) -> Span | None:
+    """Return the first call that takes `self.path` as an argument, in methods other than those named."""
+    found, skipped = _class_node(cls), set(outside)
+    if found is None:
+        return None
+    node, filename = found
+    for method in node.body:
+        if not isinstance(method, _FUNCTIONS) or method.name in skipped:
+            continue
+        for call in ast.walk(method):
+            if isinstance(call, ast.Call) and any(_dotted(a) == f"self.{path}" for a in call.args):
+                return span_of(call, filename, f"{cls.__qualname__}.{method.name}")
+    return None
+
+
+def clearing_span(cls: type) -> Span | None:
+    """Return where a class drops gradients between backward and step, if it does so itself."""
+    found = _class_node(cls)
+    if found is None:
+        return None
+    node, filename = found
+    for method in node.body:
+        hit = _clearing(method) if isinstance(method, _FUNCTIONS) else None
+        if hit is not None:
+            return span_of(hit, filename, f"{cls.__qualname__}.{method.name}")  # type: ignore[union-attr]
+    return None
+
+
+def _clearing(method: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST | None:
+    """Return `zero_grad()` after a backward call, `p.grad = None`, or what a gradient hook runs first."""
+    hook = method.name in {"on_after_backward", "on_before_optimizer_step", "configure_gradient_clipping"}
+    backward = [c.lineno for c in ast.walk(method) if isinstance(c, ast.Call) and "backward" in _callee(c)]
+    for child in ast.walk(method):
+        if isinstance(child, ast.Call) and _callee(child) == "zero_grad":
+            late = any(line < child.lineno for line in backward)
+            if hook or late or method.name in {"backward", "optimizer_step"}:
+                return child
+        if isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Attribute):
+            if child.targets[0].attr == "grad":
+                return child
+    body = [b for b in method.body if not _is_docstring(b)]
+    return body[0] if hook and body else None
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def return_span(cls: type, method: str) -> Span | None:
+    """Return the span of the last `return` of a method."""
+    code = getattr(getattr(cls, method, None), "__code__", None)
+    node = function_node(code) if code is not None else None
+    if code is None or node is None:
+        return None
+    found = [n for n in ast.walk(node) if isinstance(n, ast.Return)]
+    return span_of(found[-1], code.co_filename, code.co_qualname) if found else None
+
+
+def sibling_return_span(code: CodeType, method: str) -> Span | None:
+    """Return the last `return` of another method of the class in which a function stands."""
+    module = tree(code.co_filename)
+    for cls in ast.walk(module) if module is not None else ():
+        if not isinstance(cls, ast.ClassDef) or not cls.lineno <= code.co_firstlineno <= (cls.end_lineno or 0):
+            continue
+        for child in cls.body:
+            if isinstance(child, _FUNCTIONS) and child.name == method:
+                found = [n for n in ast.walk(child) if isinstance(n, ast.Return)]
+                return span_of(found[-1], code.co_filename, f"{cls.name}.{method}") if found else None
+    return None

@@ -27,9 +27,9 @@ _IGNORED_METHODS = (
     "size", "dim", "ndimension", "numel", "nelement", "element_size", "stride", "storage_offset",
     "is_contiguous", "is_floating_point", "is_complex", "get_device", "data_ptr", "untyped_storage",
     "storage", "is_shared", "is_pinned", "is_same_size", "is_set_to", "is_inference", "__len__",
-    "__repr__", "__hash__", "register_hook", "register_post_accumulate_grad_hook", "retain_grad",
+    "__repr__", "__hash__", "register_post_accumulate_grad_hook", "retain_grad",
     "is_signed", "is_conj", "is_neg", "dim_order", "has_names", "_is_view", "__dir__", "__reduce_ex__",
-    "__deepcopy__", "_typed_storage", "share_memory_", "__dlpack__", "__dlpack_device__", "is_coalesced",
+    "_typed_storage", "share_memory_", "__dlpack__", "__dlpack_device__", "is_coalesced",
 )  # fmt: skip
 _DATA_GETTERS = frozenset({"data", "T", "mT", "H", "mH", "real", "imag"})
 # In-place calls whose result does not depend on what was there before.
@@ -49,7 +49,11 @@ _EXITS = frozenset(
 )
 _CONSTANTS = (int, float, bool, str, type(None), complex, torch.dtype, slice)
 _OPAQUE_BASE = torch.autograd.function.BackwardCFunction
+FUNCTION = "torch.autograd.Function"
 DEFAULT_CALL_LIMIT = 200_000
+FREE, FED, HARD = 0, 1, 2
+_STEPS = frozenset("round floor ceil trunc fix sign sgn heaviside round_ floor_ ceil_ sign_".split())
+_KEPT_BYTES, _KEPT_TOTAL = 1 << 21, 1 << 23
 
 
 class Value:
@@ -63,12 +67,16 @@ class Value:
         rg: whether it requires grad, as last seen.
         seq: sequence number of its autograd node, -1 without one.
         index: position among the outputs of its call.
+        mark: whether data of a parameter flows in (`FED`), and through a hard decision (`HARD`).
     """
 
-    __slots__ = ("call", "dtype", "index", "kind", "name", "parents", "rg", "seq", "shape", "tensor_id")
+    __slots__ = (
+        "call", "dtype", "index", "kind", "mark", "name", "parents", "rg", "seq", "shape", "tensor_id",
+    )  # fmt: skip
 
     def __init__(self, tensor: Tensor, kind: str, name: str = "", call: "Call | None" = None) -> None:
         self.kind, self.name, self.call = kind, name, call
+        self.mark = FED if kind == "param" else FREE
         self.parents: tuple[Value, ...] = ()
         self.index = 0
         self.tensor_id = id(tensor)
@@ -96,7 +104,7 @@ class Call:
 
     __slots__ = (
         "constants", "exit_value", "first_seq", "func", "index", "inputs", "keywords", "last_seq",
-        "live", "module", "name", "off", "outputs", "stack", "structure",
+        "library", "live", "module", "name", "off", "outputs", "recipe", "stack", "structure",
     )  # fmt: skip
 
     def __init__(self, index: int, func: Any, name: str, stack: Stack, module: str) -> None:  # noqa: ANN401
@@ -108,6 +116,8 @@ class Call:
         self.keywords: dict[str, Any] = {}
         self.off: Off | None = None
         self.exit_value: Any = None
+        self.recipe: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self.library = ""
         self.structure = False
         self.first_seq = self.last_seq = -1
 
@@ -156,6 +166,26 @@ class Trace:
         self.seconds = 0.0
         self.truncated = False
         self.fault: BaseException | None = None
+        self.kept: dict[Value, tuple[Tensor, int]] = {}
+        self.kept_bytes = 0
+
+    def keep(self, value: Value, tensor: Tensor) -> None:
+        """Hold a small tensor of a cut chain until the backward pass of its loss begins."""
+        size = tensor.numel() * tensor.element_size() if tensor.layout is torch.strided else _KEPT_TOTAL
+        if value in self.kept or size > _KEPT_BYTES or self.kept_bytes + size > _KEPT_TOTAL:
+            return
+        self.kept_bytes += size
+        self.kept[value] = (tensor.detach(), version_of(tensor))
+
+    def tensor_of(self, value: Value) -> Tensor | None:
+        """Return the tensor of a value, if it is held and has not been written since."""
+        entry = self.kept.get(value)
+        return entry[0] if entry is not None and version_of(entry[0]) == entry[1] else None
+
+    def drop(self) -> None:
+        """Let go of every tensor."""
+        self.kept.clear()
+        self.kept_bytes = 0
 
     def call_of(self, seq: int) -> Call | None:
         """Return the call that made the autograd node with this sequence number."""
@@ -171,6 +201,12 @@ class Trace:
             else:
                 return ranges[mid][2]
         return None
+
+    def function_call(self, seq: int) -> Call | None:
+        """Return the first call inside the custom Function whose node has this sequence number."""
+        inside = [c for c in self.calls if c.off is not None and c.off.how == FUNCTION and c.first_seq > seq]
+        first = min(inside, key=lambda c: (c.first_seq, c.index), default=None)
+        return first if first is not None and first.first_seq == seq + 1 else None
 
     def uses(self) -> dict[Value, list[Call]]:
         """Return value -> the calls that read it, made once."""
@@ -224,6 +260,7 @@ class Recorder(TorchFunctionMode):
         self._module_names = {id(m): name for name, m in (modules or {}).items()}
         self._live: dict[int, tuple[weakref.ref[Tensor], Value, int]] = {}
         self._stores: dict[int, dict[int, None]] = {}
+        self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
         self._by_seq: dict[int, Value] = {}
         self._modules: list[str] = []
         self._hooks: list[Any] = []
@@ -242,6 +279,7 @@ class Recorder(TorchFunctionMode):
             hooks.register_module_forward_pre_hook(self._enter_module),
             hooks.register_module_forward_hook(self._leave_module, always_call=True),
         ]
+        self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
         super().__enter__()
         return self
 
@@ -250,13 +288,15 @@ class Recorder(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-        super().__exit__(*exc)
+        _take_out(self, self._depth)
 
     def forget(self) -> None:
         """Drop what was needed only while the step ran."""
         self._live.clear()
         self._stores.clear()
+        self._ghosts.clear()
         self._by_seq.clear()
+        self.trace.drop()
         self._on_loss = None
 
     def _enter_module(self, module: torch.nn.Module, _args: object) -> None:
@@ -328,6 +368,9 @@ class Recorder(TorchFunctionMode):
         call.constants = tuple([_constant(a) for a in args])
         if kwargs:
             call.keywords = {k: _constant(v) for k, v in kwargs.items()}
+        call.recipe = _recipe(args, kwargs, call.inputs)
+        if "torchmetrics" in sys._getframe(4).f_code.co_filename:  # noqa: SLF001 - a look, no frame is kept
+            call.library = _library_name()
         call.first_seq = _sequence()
         versions = [t._version if not t.is_inference() else -1 for t in tensors]  # noqa: SLF001
         return call, tensors, versions
@@ -348,13 +391,14 @@ class Recorder(TorchFunctionMode):
         elif isinstance(out, (tuple, list, dict)):
             _collect((out,), results)
         written = self._written(call, tensors, versions, args, kwargs, results)
-        if not written and not results and not call.is_exit:
+        noted = call.is_exit or call.name == "register_hook"
+        if not written and not results and not noted:
             return
         if call.is_exit and isinstance(out, (bool, int, float, complex)):
             call.exit_value = out
         known = {id(t) for t in tensors}
         fresh = [t for t in results if id(t) not in known]
-        if not fresh and not written and not call.is_exit:
+        if not fresh and not written and not noted:
             return
         call.index = len(self.trace.calls)
         self.trace.calls.append(call)
@@ -363,8 +407,20 @@ class Recorder(TorchFunctionMode):
             self._write(call, tensor)
         for position, tensor in enumerate(fresh):
             self._bind(tensor, self._result(call, tensor, position))
+        self._keep(call, tensors, written + fresh)
         if self._check_values:
             self._check(call, tensors, fresh + written)
+
+    def _keep(self, call: Call, tensors: list[Tensor], results: list[Tensor]) -> None:
+        """Hold what a recognised metric is checked with: small tensors around hard decisions."""
+        if call.is_exit or any(v.mark == HARD for v in call.outputs):
+            for value, tensor in zip(call.inputs, tensors, strict=True):
+                self.trace.keep(value, tensor)
+        elif call.inputs:
+            return
+        for value, tensor in zip(call.outputs, results, strict=False):
+            if call.inputs or not tensor.shape:
+                self.trace.keep(value, tensor)
 
     # -- values
 
@@ -402,6 +458,7 @@ class Recorder(TorchFunctionMode):
         if tensor.grad_fn is not None:
             value = Value(tensor, "op")
             value.parents = tuple(self._below(tensor.grad_fn))
+            value.mark = max((v.mark for v in value.parents), default=FREE)
             call = Call(len(self.trace.calls), None, tensor.grad_fn.name(), capture(6), self._module())
             call.inputs, call.live = value.parents, tuple(v.rg for v in value.parents)
             call.first_seq, call.last_seq = value.seq, value.seq + 1
@@ -413,6 +470,7 @@ class Recorder(TorchFunctionMode):
             return Value(tensor, "leaf" if tensor.requires_grad else "unknown")
         value = Value(tensor, "alias")
         value.parents = (origin,)
+        value.mark = origin.mark
         kind = "Parameter" if isinstance(tensor, torch.nn.Parameter) else "alias"
         call = Call(len(self.trace.calls), None, kind, capture(6), self._module())
         call.inputs, call.live = (origin,), (origin.rg,)
@@ -440,11 +498,14 @@ class Recorder(TorchFunctionMode):
 
     def _alias(self, tensor: Tensor) -> Value | None:
         """Return the newest value that shares the storage of a tensor."""
-        for key in reversed(self._stores.get(_storage(tensor), {})):
+        store = _storage(tensor)
+        for key in reversed(self._stores.get(store, {})):
             entry = self._live.get(key)
             if entry is not None and entry[0]() is not None and entry[0]() is not tensor:
                 return entry[1]
-        return None
+        # A leaf that requires grad was wrapped around a tensor that may be gone by now. Nothing else
+        # is taken from the dead: their memory is used again.
+        return self._ghosts.get(store) if tensor.requires_grad else None
 
     def _result(self, call: Call, tensor: Tensor, position: int) -> Value:
         value = Value(tensor, "op", call=call)
@@ -456,6 +517,7 @@ class Recorder(TorchFunctionMode):
             value.parents = call.inputs[:1]
         else:
             value.parents = call.inputs
+        value.mark = _mark(call, value)
         call.outputs.append(value)
         return value
 
@@ -465,6 +527,7 @@ class Recorder(TorchFunctionMode):
         self._live[key] = (weakref.ref(tensor, lambda _, k=key: drop(k)), value, store)
         if store:
             self._stores.setdefault(store, {})[key] = None
+            self._ghosts.pop(store, None)
         if value.seq >= 0:
             self._by_seq[value.seq] = value
 
@@ -476,6 +539,7 @@ class Recorder(TorchFunctionMode):
                 members.pop(key, None)
                 if not members:
                     del self._stores[entry[2]]
+                    self._ghosts[entry[2]] = entry[1]
 
     # -- in-place writes
 
@@ -510,6 +574,7 @@ class Recorder(TorchFunctionMode):
     def _write(self, call: Call, tensor: Tensor) -> None:
         """Give a written tensor, and every tensor that shares its storage, a new version."""
         if id(tensor) in self._param_ids:
+            self._write_param(call, tensor)
             return
         entry = self._live.get(id(tensor))
         sources = call.inputs
@@ -525,9 +590,16 @@ class Recorder(TorchFunctionMode):
                 continue
             self._rebind(call, other, (entry[1], *call.inputs))  # type: ignore[index]
 
+    def _write_param(self, call: Call, tensor: Tensor) -> None:
+        """Let data flow into a parameter; it stays the leaf that it is."""
+        value = self.value(tensor)
+        value.parents = tuple(dict.fromkeys((*value.parents, *(v for v in call.inputs if v is not value))))
+        call.outputs.append(value)
+
     def _rebind(self, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> None:
         value = Value(tensor, "op", call=call)
         value.parents = tuple(dict.fromkeys(sources))
+        value.mark = _mark(call, value)
         value.index = len(call.outputs)
         call.outputs.append(value)
         self._bind(tensor, value)
@@ -546,7 +618,7 @@ class Recorder(TorchFunctionMode):
     def _why_off(self) -> Off:
         if self._off is not None:
             return self._off
-        how = "torch.inference_mode" if torch.is_inference_mode_enabled() else "torch.autograd.Function"
+        how = "torch.inference_mode" if torch.is_inference_mode_enabled() else FUNCTION
         return Off(how, ())
 
     # -- non-finite values
@@ -556,6 +628,25 @@ class Recorder(TorchFunctionMode):
         bad = [_worst(t) for t in outputs]
         if any(bad) and not any(_worst(t) for t in tensors):
             self.nonfinite.append((call, next(b for b in bad if b)))
+
+
+def _take_out(mode: TorchFunctionMode, depth: int) -> None:
+    """Remove a mode that was pushed at `depth`, and leave all others as if it had never been there.
+
+    A mode pops whatever is on top when it ends. One that was opened later may still be above; one
+    that was opened earlier and has ended since has popped this mode instead of itself.
+    """
+    above = []
+    while torch._C._len_torch_function_stack() > depth:  # noqa: SLF001
+        top = torch._C._pop_torch_function_stack()  # noqa: SLF001
+        if top is mode:
+            break
+        above.append(top)
+    else:
+        if depth:
+            torch._C._pop_torch_function_stack()  # noqa: SLF001
+    for other in reversed(above):
+        torch._C._push_on_torch_function_stack(other)  # noqa: SLF001
 
 
 def walk(loss: Tensor, params: Mapping[int, str]) -> tuple[LossView, list[Node]]:
@@ -686,6 +777,63 @@ def _constant(item: Any) -> Any:  # noqa: ANN401
     if isinstance(item, (tuple, list)) and all(isinstance(i, _CONSTANTS) for i in item):
         return tuple(item)
     return ...
+
+
+def _mark(call: Call, value: Value) -> int:
+    """Say whether data of a parameter is in a value, and whether a hard decision lies before it."""
+    mark = max((v.mark for v in value.parents), default=FREE)
+    if mark == FED and (call.name in _STEPS or not (value.dtype.is_floating_point or value.dtype.is_complex)):
+        return HARD
+    return mark
+
+
+class Slot(int):
+    """The place of a tensor in the recipe of a call: its position among the inputs."""
+
+
+def _recipe(
+    args: tuple[Any, ...], kwargs: dict[str, Any], inputs: tuple[Value, ...]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Return the arguments with every tensor replaced by its place, `None` where one is no constant."""
+    counter = iter(range(len(inputs)))
+    try:
+        return tuple([_part(a, counter) for a in args]), {k: _part(v, counter) for k, v in kwargs.items()}
+    except (TypeError, StopIteration, RuntimeError):
+        return None
+
+
+def _part(item: Any, counter: Iterator[int]) -> Any:  # noqa: ANN401
+    if isinstance(item, Tensor):
+        return Slot(next(counter))
+    if item is Ellipsis or isinstance(item, (*_CONSTANTS, torch.device, torch.layout, torch.memory_format)):
+        return item
+    if isinstance(item, (list, tuple)):
+        return type(item)([_part(i, counter) for i in item]) if type(item) in (list, tuple) else tuple(item)
+    message = "not a constant"
+    raise TypeError(message)
+
+
+def _library_name() -> str:
+    """Return the torchmetrics class or function that is running, the innermost public one."""
+    frame = sys._getframe(2)  # noqa: SLF001 - a look, no frame is kept
+    function = ""
+    while frame is not None:
+        name, path = frame.f_code.co_name, frame.f_code.co_filename
+        if "torchmetrics" not in path and "torch" not in path:
+            break
+        if "torchmetrics" in path:
+            if "/functional/" in path and not function and not name.startswith(("_", "<")):
+                function = name
+            owner = frame.f_locals.get("self") if name in {"update", "compute", "forward"} else None
+            if owner is not None and type(owner).__module__.startswith("torchmetrics"):
+                return type(owner).__name__
+        frame = frame.f_back  # type: ignore[assignment]
+    return function
+
+
+def version_of(tensor: Tensor) -> int:
+    """Return the version counter of a tensor, -1 where it has none."""
+    return -1 if tensor.is_inference() else int(tensor._version)  # noqa: SLF001
 
 
 def _describe_switch() -> Off:

@@ -1,0 +1,496 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write random training programs, and say for every parameter where its gradient should be lost.
+
+A program is the source of a Lightning module. It is made of rows: one row is an operation on values
+float[4, 3], together with what it does to the gradient of each of its inputs. While the source is
+written, every value carries the ways on which parameters flow into it, so that the line to blame
+is known without running anything.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+__all__ = ["Program", "write"]
+
+# What an operation does to the gradient of an input.
+LIVE, CUT, ZERO, UNREAD = "l", "c", "z", "n"
+# The end of a template line that is to be blamed.
+BLAME = "  #!"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation.
+
+    Attributes:
+        effect: one letter an input: gradient passes, is cut, is zero, or the input is not read.
+        lines: source with `{o}` for the result, `{a}` and `{b}` for the inputs, `{t}` for a fresh
+            number; the line to blame ends with `  #!`.
+        above: functions and classes that stand before the module, same placeholders.
+    """
+
+    effect: str
+    lines: tuple[str, ...]
+    above: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One way to use parameters: `{m}` is the attribute, `params` the names below it."""
+
+    params: tuple[str, ...]
+    init: str
+    lines: tuple[str, ...]
+
+
+def _row(effect: str, *lines: str, above: tuple[str, ...] = ()) -> Row:
+    return Row(effect, lines, above)
+
+
+LAYERS = (
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)", ("{o} = self.{m}({a})",)),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)", ("{o} = {a} + torch.tanh(self.{m}({a}))",)),
+    Layer(("",), "nn.Parameter(torch.randn(3))", ("{o} = {a} * self.{m}",)),
+    Layer(("",), "nn.Parameter(torch.randn(3, 3))", ("{o} = {a} @ self.{m}",)),
+    Layer(("",), "nn.Parameter(torch.randn(4, 3))", ("{o} = torch.sin({a}) + self.{m}",)),
+    Layer((".weight", ".bias"), "nn.LayerNorm(3)", ("{o} = self.{m}({a} * X)",)),
+    Layer((".weight",), "nn.Embedding(5, 3)", ("{o} = {a} + self.{m}(LABELS)",)),
+    Layer((".weight", ".bias"), "nn.Conv1d(1, 1, 3, padding=1)",
+          ("{o} = self.{m}({a}.unsqueeze(1)).squeeze(1)",)),
+    Layer((".weight_ih", ".weight_hh", ".bias_ih", ".bias_hh"), "nn.GRUCell(3, 3)",
+          ("{o} = self.{m}({a}, X)",)),
+    Layer((".0.weight", ".0.bias", ".2.weight", ".2.bias"),
+          "nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 3))", ("{o} = self.{m}({a})",)),
+    Layer((".weight", ".bias"), "nn.Bilinear(3, 3, 3)", ("{o} = self.{m}({a}, X)",)),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)",
+          ("{o} = F.linear({a}, self.{m}.weight * 0.5, self.{m}.bias)",)),
+)  # fmt: skip
+
+# Gradient passes.
+PASSING = (
+    _row("l", "{o} = torch.tanh({a})"),
+    _row("l", "{o} = torch.sigmoid({a})"),
+    _row("l", "{o} = 0.5 * {a} + 0.1"),
+    _row("l", "{o} = F.softplus({a})"),
+    _row("l", "{o} = torch.sin({a})"),
+    _row("l", "{o} = F.leaky_relu({a}, 0.2)"),
+    _row("l", "{o} = F.gelu({a})"),
+    _row("l", "{o} = torch.softmax({a}, dim=1)"),
+    _row("l", "{o} = {a}.double().float()"),
+    _row("l", "{o} = {a}.clone().contiguous().cpu()"),
+    _row("l", "{o} = {a}.t().reshape(3, 4).t()"),
+    _row("l", "{o} = torch.cat([{a}, X], 1)[:, :3]"),
+    _row("l", "p{t}, q{t} = {a}.split([1, 2], dim=1)", "{o} = torch.cat([q{t}, p{t}], 1)"),
+    _row("l", "p{t}, q{t}, r{t} = {a}.unbind(1)", "{o} = torch.stack([r{t}, q{t}, p{t}], 1)"),
+    _row("l", "v{t}, i{t} = {a}.topk(3, dim=1)", "{o} = v{t} * 0.9"),
+    _row("l", "{o} = {a}.sort(1).values"),
+    _row("l", "{o} = {a}.gather(1, INDEX)"),
+    _row("l", "i{t} = {a}.argsort(1)", "{o} = {a}.gather(1, i{t})"),
+    _row("l", "{o} = {a}.cumsum(1)"),
+    _row("l", "{o} = {a}.roll(1, 0).flip(1)"),
+    _row("l", "{o} = {a}.masked_fill(MASK, 0.3)"),
+    _row("l", "{o} = torch.where(MASK, {a}, X)"),
+    _row("l", "{o} = torch.where({a} > 0, {a}, 0.3 * {a})"),
+    _row("l", "{o} = F.dropout({a}, 0.2)"),
+    _row("l", "{o} = {a} + (torch.round({a}) - {a}).detach()"),
+    _row("l", "{o} = {a} * {a}.detach().abs().mean()"),
+    _row("l", "{o} = {a} / ({a}.norm().item() + 1.0)"),
+    _row("l", "{o} = {a}.clamp(-50, 50)"),
+    _row("l", "{o} = torch.as_tensor({a}) * 1.1"),
+    _row("l", "{o} = checkpoint(torch.tanh, {a}, use_reentrant=False)"),
+    _row("l", "{o} = Double.apply({a})"),
+    _row("l", "{o} = {a} * 1.0", "{o}.register_hook(twice)"),
+    _row("l", "{o} = torch.einsum('bi,ij->bj', {a}, MIX)"),
+    _row("l", "{o} = {a}.expand(2, 4, 3).mean(0)"),
+    _row("l", "{o} = torch.zeros(4, 3)", "{o}[:, :2] = {a}[:, :2]"),
+    _row("l", "{o} = torch.zeros(4, 3)", "{o} += {a}"),
+    _row("l", "{o} = {a}.clone()", "{o}.mul_(0.7)"),
+    _row("l", "{o} = {a}.clone()", "v{t} = {o}[:, 1]", "v{t}.tanh_()"),
+    _row("l", "{o} = {a}.clone()", "{o}[0, 0] = 0.5"),
+    _row("l", "{o} = {a}", "for _ in range(2):", "    {o} = torch.tanh({o} * 0.9)"),
+    _row("l", "{o} = torch.stack([r for r in {a}])"),
+    _row("l", "with torch.no_grad():", "    s{t} = {a}.std() + 1.0", "{o} = {a} / s{t}"),
+    _row("l", "with torch.no_grad():", "    with torch.enable_grad():",
+         "        {o} = torch.tanh({a})"),
+    _row("l", "if {a}.sum() > 0:", "    {o} = {a} * 0.8", "else:", "    {o} = {a} * 1.2"),
+    _row("l", "{o} = X.index_add(0, LABELS % 4, {a})"),
+    _row("l", "{o} = self.keep({a})"),
+    _row("l", "{o} = dict(value={a})['value']"),
+    _row("l", "{o} = F.pad({a}, (1, 1))[:, 1:4]"),
+)  # fmt: skip
+
+# Two inputs.
+JOINING = (
+    _row("ll", "{o} = {a} + {b}"),
+    _row("ll", "{o} = {a} * {b}"),
+    _row("ll", "{o} = {a} - 0.5 * {b}"),
+    _row("ll", "{o} = torch.where(MASK, {a}, {b})"),
+    _row("ll", "{o} = torch.cat([{a}, {b}], 1)[:, 1:4]"),
+    _row("ll", "{o} = torch.stack([{a}, {b}]).mean(0)"),
+    _row("ll", "{o} = torch.lerp({a}, {b}, 0.3)"),
+    _row("ll", "{o} = torch.addcmul({a}, X, {b})"),
+    _row("ll", "{o} = torch.bmm({a}.unsqueeze(2), {b}.unsqueeze(1)).mean(1)"),
+    _row("ll", "{o} = {a}.clone()", "{o}.add_({b})"),
+    _row("ll", "{o} = {a}.clone()", "{o}[:, 0] = {b}[:, 0]"),
+    _row("ll", "{o} = {a}.clone()", "v{t} = {o}[1:]", "v{t} += {b}[1:]"),
+    _row("ll", "{o} = {a}.masked_scatter(MASK, {b})"),
+    _row("zl", "{o} = {a}.clone()", "{o}[:] = {b}" + BLAME),
+    _row("zl", "{o} = {a}.clone()", "{o}.copy_({b})" + BLAME),
+    _row("zl", "{o} = {a}.clone()", "{o}.zero_()" + BLAME, "{o}.add_({b})"),
+    _row("nl", "{o} = torch.tanh({a})", "{o} = torch.tanh({b})"),
+    _row("lc", "{o} = {a} * {b}.detach()" + BLAME),
+    _row("lc", "w{t} = {b}.data" + BLAME, "{o} = {a} + w{t}"),
+    _row("lc", "{o} = {a}.clone()", "{o}.detach().copy_({b})" + BLAME),
+    _row("lc", "{o} = {a}.clone()", "{o}.data.add_({b})" + BLAME),
+    _row("lc", "m{t} = {b} > 0.1" + BLAME, "{o} = torch.where(m{t}, {a}, 0.5 * {a})"),
+    _row("lc", "i{t} = {b}.argmax(1, keepdim=True)" + BLAME, "{o} = {a}.gather(1, i{t}).expand(4, 3)"),
+    _row("lc", "s{t} = {b}.mean().item()" + BLAME, "{o} = {a} * s{t}"),
+    _row("lc", "s{t} = float({b}.sum())" + BLAME, "{o} = {a} + s{t}"),
+    _row("lc", "i{t} = {b}.argsort(1)" + BLAME, "{o} = {a}.gather(1, i{t})"),
+    _row("cl", "{o} = {a}.detach().clone()" + BLAME, "{o}.add_({b})"),
+    _row("lz", "{o} = {a} + torch.round({b})" + BLAME),
+    _row("lz", "{o} = {a} + {b} * 0.0" + BLAME),
+    _row("lz", "w{t} = torch.softmax({b}.sum(1, keepdim=True), dim=1)" + BLAME, "{o} = {a} * w{t}"),
+)  # fmt: skip
+
+# Gradient is cut.
+CUTTING = (
+    _row("c", "{o} = {a}.detach()" + BLAME),
+    _row("c", "{o} = {a}.data" + BLAME),
+    _row("c", "i{t} = {a}.argmax(1)" + BLAME, "{o} = F.one_hot(i{t}, 3).float()"),
+    _row("c", "i{t} = (5 * {a}).long()" + BLAME, "{o} = i{t}.float()"),
+    _row("c", "m{t} = {a} > 0.1" + BLAME, "{o} = m{t}.float()"),
+    _row("c", "s{t} = {a}.mean().item()" + BLAME, "{o} = torch.full((4, 3), s{t})"),
+    _row("c", "n{t} = {a}.tolist()" + BLAME, "{o} = torch.tensor(n{t})"),
+    _row("c", "n{t} = {a}.detach().numpy()" + BLAME, "{o} = torch.from_numpy(n{t} * 2)"),
+    _row("c", "n{t} = {a}.detach().cpu().numpy()" + BLAME, "{o} = torch.tensor(np.tanh(n{t}))"),
+    _row("c", "with torch.no_grad():" + BLAME, "    {o} = torch.tanh({a})"),
+    _row("c", "with torch.no_grad():" + BLAME, "    u{t} = torch.tanh({a})", "    {o} = u{t} * 2"),
+    _row("c", "torch.set_grad_enabled(False)" + BLAME, "{o} = torch.tanh({a})",
+         "torch.set_grad_enabled(True)"),
+    _row("c", "with torch.inference_mode():" + BLAME, "    u{t} = torch.tanh({a})",
+         "{o} = u{t}.clone()"),
+    _row("c", "i{t} = {a}.argsort(1)" + BLAME, "{o} = i{t} / 3"),
+    _row("c", "{o} = torch.bucketize({a}, EDGES) * 0.2" + BLAME),
+    _row("c", "{o} = {a}.topk(3, dim=1).indices.float()" + BLAME),
+    _row("c", "{o} = torch.tensor([[float(v) for v in r] for r in {a}])" + BLAME),
+    _row("c", "{o} = {a}.clone()", "{o}.detach_()" + BLAME),
+    _row("c", "{o} = {a}.detach().requires_grad_()" + BLAME),
+    _row("c", "{o} = torch.zeros(4, 3)", "{o}.copy_({a}.detach())" + BLAME),
+    _row("c", "{o} = torch.eq({a}.sign(), X.sign()).float()" + BLAME),
+    _row("c", "s{t} = math.tanh({a}.sum())" + BLAME, "{o} = X * s{t}"),
+    _row("c", "k{t} = int({a}.sum() * 10)" + BLAME, "{o} = X + k{t}"),
+    _row("c", "{o} = fix{t}({a})", above=(
+        "@torch.no_grad()" + BLAME, "def fix{t}(v):", "    return torch.tanh(v) * 2")),
+    _row("c", "{o} = fix{t}({a})", above=(
+        "def fix{t}(v):", "    w = torch.tanh(v)", "    u = w.detach()" + BLAME, "    return u * 2")),
+    _row("c", "{o} = fix{t}({a})", above=(
+        "def fix{t}(v):", "    n = [float(e) for e in v.flatten()]" + BLAME,
+        "    return torch.tensor(n).view(4, 3)")),
+    _row("c", "{o} = Stop{t}.apply({a})" + BLAME, above=(
+        "class Stop{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
+        "        return torch.tanh(v)", "    @staticmethod", "    def backward(ctx, g):",
+        "        return None")),
+    _row("c", "{o} = Stop{t}.apply({a})" + BLAME, above=(
+        "class Stop{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
+        "        u = torch.tanh(v)", "        ctx.mark_non_differentiable(u)", "        return u",
+        "    @staticmethod", "    def backward(ctx, g):", "        return g")),
+)  # fmt: skip
+
+# Gradient is zero.
+KILLING = (
+    _row("z", "{o} = torch.round({a})" + BLAME),
+    _row("z", "{o} = torch.floor({a} * 3)" + BLAME),
+    _row("z", "{o} = {a}.ceil()" + BLAME),
+    _row("z", "{o} = torch.trunc(4 * {a})" + BLAME),
+    _row("z", "{o} = torch.sign({a})" + BLAME),
+    _row("z", "u{t} = torch.sigmoid({a})", "{o} = torch.bernoulli(u{t})" + BLAME),
+    _row("z", "u{t} = {a}.unsqueeze(2)", "{o} = torch.softmax(u{t}, dim=2).squeeze(2) * X" + BLAME),
+    _row("z", "{o} = X + {a} * 0.0" + BLAME),
+    _row("z", "{o} = X + {a} * torch.zeros(3)" + BLAME),
+    _row("z", "u{t} = torch.tanh({a}) + 7", "{o} = u{t}.clamp(-1, 1)" + BLAME),
+    _row("z", "u{t} = -1 - {a}.abs()", "{o} = torch.relu(u{t})" + BLAME),
+    _row("z", "{o} = {a}.masked_fill(torch.ones(4, 3, dtype=torch.bool), 0.3)" + BLAME),
+    _row("z", "u{t} = torch.tanh({a}) + 200", "{o} = torch.sigmoid(u{t})" + BLAME),
+    _row("z", "{o} = torch.where({a}.isnan(), {a}, X)" + BLAME),
+    _row("z", "{o} = {a} * 1.0" + BLAME, "{o}.register_hook(nothing)"),
+    _row("z", "{o} = Zero{t}.apply({a})" + BLAME, above=(
+        "class Zero{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
+        "        return torch.tanh(v)", "    @staticmethod", "    def backward(ctx, g):",
+        "        return torch.zeros_like(g)")),
+    _row("z", "{o} = torch.div({a}, 0.3, rounding_mode='floor')" + BLAME),
+    _row("z", "{o} = fix{t}({a})", above=(
+        "def fix{t}(v):", "    w = torch.tanh(v)", "    return torch.round(w * 4) / 4" + BLAME)),
+)  # fmt: skip
+
+# The ends: float[4, 3] to float[].
+TERMS = (
+    "{t} = ({a} * self.coefficients).sum()",
+    "{t} = F.mse_loss({a}, TARGET)",
+    "{t} = {a}.pow(2).mean()",
+    "{t} = F.cross_entropy({a}, LABELS % 3)",
+    "{t} = torch.logsumexp({a}.flatten() * 2, 0)",
+    "{t} = F.smooth_l1_loss({a}, TARGET)",
+    "{t} = -F.logsigmoid({a}).mean()",
+)
+
+_PRELUDE = """\
+import math
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+G = torch.Generator().manual_seed(1)
+X = torch.randn(4, 3, generator=G)
+TARGET = torch.randn(4, 3, generator=G)
+MIX = torch.randn(3, 3, generator=G)
+LABELS = torch.tensor([0, 3, 1, 2])
+INDEX = torch.tensor([[0, 2, 1], [2, 1, 0], [1, 0, 2], [0, 1, 2]])
+MASK = torch.tensor([[1, 0, 1], [0, 1, 1], [1, 1, 0], [0, 1, 0]]).bool()
+EDGES = torch.tensor([-1.0, -0.3, 0.0, 0.4, 1.0])
+
+
+def twice(grad):
+    return grad if grad is None else grad * 2
+
+
+def nothing(grad):
+    return grad if grad is None else grad * 0
+
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, v):
+        return v * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+"""
+
+Ways = Mapping[str, frozenset[tuple[str, int]]]
+
+
+@dataclass(slots=True)
+class Expectation:
+    """What the writer knows: parameter -> `LIVE`, `ZERO` or `CUT`, and the lines to blame."""
+
+    state: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, set[int]] = field(default_factory=dict)
+    dead_terms: set[int] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Program:
+    """Source text and what is expected of it."""
+
+    source: str
+    expected: Expectation
+
+
+@dataclass(slots=True)
+class _Value:
+    """A variable and the ways on which parameters flow into it, as (state, blamed mark) pairs."""
+
+    name: str
+    ways: Ways
+
+
+class _Writer:
+    """Draws rows and writes them down."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.above: list[str] = []
+        self.init: list[str] = []
+        self.body: list[str] = []
+        self.params: dict[str, int] = {}
+        self.touched: dict[str, set[int]] = {}
+        self.values = [_Value("x", {})]
+        self.count = 0
+        self.dead_marks: set[int] = set()
+
+    def fresh(self) -> int:
+        self.count += 1
+        return self.count
+
+    def source_value(self) -> _Value:
+        """Return an input, a late one more often than an early one."""
+        return self.values[-1] if self.rng.random() < 0.6 else self.rng.choice(self.values)  # noqa: PLR2004
+
+    # -- statements
+
+    def layer(self) -> None:
+        """Write a layer with parameters of its own."""
+        layer = self.rng.choice(LAYERS)
+        source, number = self.source_value(), self.fresh()
+        attribute, mark = f"m{number}", self.fresh()
+        self.init.append(f"self.{attribute} = {layer.init}  #@{mark}")
+        ways = dict(source.ways)
+        use = self.fresh()
+        for suffix in layer.params:
+            ways[attribute + suffix] = frozenset({(LIVE, 0)})
+            self.params[attribute + suffix] = mark
+        result = f"h{number}"
+        for line in layer.lines:
+            self.body.append(line.format(o=result, a=source.name, m=attribute) + f"  #@{use}")
+        self.values.append(_Value(result, ways))
+        self._touch(ways, use)
+
+    def row(self, rows: Sequence[Row]) -> None:
+        """Write one operation."""
+        row = self.rng.choice(rows)
+        inputs = [self.source_value()]
+        if len(row.effect) > 1:
+            others = [v for v in self.values if v is not inputs[0]] or self.values
+            inputs.append(self.rng.choice(others))
+        number = self.fresh()
+        mark = self.fresh()
+        names = {"o": f"h{number}", "t": number, "a": inputs[0].name, "b": inputs[-1].name}
+        self.above += [_marked(line, names, mark) for line in row.above] + [""] * bool(row.above)
+        last = self.fresh()
+        lines = [_marked(line, names, mark) for line in row.lines]
+        self.body += [line if "  #@" in line else f"{line}  #@{last}" for line in lines]
+        ways = _merged(_through(v.ways, e, mark) for v, e in zip(inputs, row.effect, strict=False))
+        self.values.append(_Value(f"h{number}", ways))
+        for value in inputs:
+            self._touch(value.ways, last, mark)
+
+    def _touch(self, ways: Iterable[str], *marks: int) -> None:
+        for name in ways:
+            self.touched.setdefault(name, set()).update(marks)
+
+    # -- the loss
+
+    def loss(self, terms: int) -> Ways:
+        """Write the sum of some terms and return the ways into it."""
+        chosen = [self.values[-1]] + [self.rng.choice(self.values) for _ in range(terms - 1)]
+        names, ways = [], []
+        for value in chosen:
+            name = f"t{self.fresh()}"
+            mark = self.fresh()
+            self.body.append(self.rng.choice(TERMS).format(t=name, a=value.name) + f"  #@{mark}")
+            if value.ways and all(s == CUT for way in value.ways.values() for s, _ in way):
+                self.dead_marks.update(m for way in value.ways.values() for _, m in way)
+            names.append(name)
+            ways.append(value.ways)
+            self._touch(value.ways, mark)
+        self.body += self._sum(names)
+        return _merged(ways)
+
+    def _sum(self, names: list[str]) -> list[str]:
+        joined = ", ".join(names)
+        return self.rng.choice([
+            ["loss = " + " + ".join(names)],
+            ["loss = " + " + 0.5 * ".join(names)],
+            [f"loss = sum([{joined}])"],
+            [f"loss = torch.stack([{joined}]).sum()"],
+            [f"losses = dict(enumerate([{joined}]))", "loss = sum(losses.values())"],
+            ["loss = torch.zeros(())", *[f"loss = loss + {n}" for n in names]],
+            [f"loss = torch.stack([{joined}]).mean()"],
+        ])  # fmt: skip
+
+    # -- the text
+
+    def text(self) -> str:
+        lines = [*self.above, "", "class Model(pl.LightningModule):", "    def __init__(self):",
+                 "        super().__init__()",
+                 "        self.register_buffer('coefficients', torch.randn(4, 3))",
+                 *[f"        {line}" for line in self.init],
+                 "        self.keep = nn.Identity()", "",
+                 "    def training_step(self, batch, batch_idx):", "        (x,) = batch",
+                 *[f"        {line}" for line in self.body], "        return loss", "",
+                 "    def configure_optimizers(self):",
+                 "        return torch.optim.SGD(self.parameters(), lr=0.01)", ""]  # fmt: skip
+        return _PRELUDE + "\n".join(lines)
+
+
+def write(rng: random.Random, size: int = 12) -> Program:
+    """Write one program.
+
+    Args:
+        rng: the source of every choice.
+        size: largest number of operations between the first layer and the loss.
+    """
+    writer = _Writer(rng)
+    faults = rng.choice([0.0, 0.1, 0.4, 0.8])
+    writer.layer()
+    for _ in range(rng.randint(1, size)):
+        draw = rng.random()
+        if draw < 0.3:  # noqa: PLR2004 - shares of the grammar
+            writer.layer()
+        elif draw < 0.3 + 0.7 * faults * 0.5:
+            writer.row(rng.choice([CUTTING, KILLING]))
+        elif draw < 0.3 + 0.7 * (faults * 0.5 + (1 - faults * 0.5) * 0.5):
+            joining = JOINING if rng.random() < faults else [r for r in JOINING if r.effect == "ll"]
+            writer.row(joining)
+        else:
+            writer.row(PASSING)
+    ways = writer.loss(rng.randint(1, 3))
+    return _program(writer, ways)
+
+
+def _program(writer: _Writer, ways: Ways) -> Program:
+    source, places = _places(writer.text())
+    expected = Expectation()
+    for name, made in writer.params.items():
+        way = ways.get(name, frozenset())
+        states = {state for state, _ in way}
+        state = LIVE if LIVE in states else ZERO if ZERO in states else CUT
+        expected.state[name] = state
+        marks = {mark for s, mark in way if s == state and mark}
+        if not way:
+            marks = writer.touched.get(name) or {made}
+        if way and state == CUT:
+            expected.cut.add(name)
+        expected.lines[name] = {line for mark in marks for line in places.get(mark, ())}
+    expected.dead_terms = {line for m in writer.dead_marks for line in places.get(m, ())}
+    return Program(source, expected)
+
+
+def _marked(line: str, names: Mapping[str, object], mark: int) -> str:
+    text = line.removesuffix(BLAME).format(**names)
+    return f"{text}  #@{mark}" if line.endswith(BLAME) else text
+
+
+def _places(text: str) -> tuple[str, dict[int, set[int]]]:
+    """Take the marks out of a text and return the lines they stood on."""
+    places: dict[int, set[int]] = {}
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        plain, _, mark = line.partition("  #@")
+        lines.append(plain)
+        if mark:
+            places.setdefault(int(mark), set()).add(number)
+    return "\n".join(lines) + "\n", places
+
+
+def _through(ways: Ways, effect: str, mark: int) -> Ways:
+    if effect == LIVE:
+        return ways
+    if effect == UNREAD:
+        return {}
+    return {n: frozenset(_step(s, m, effect, mark) for s, m in way) for n, way in ways.items()}
+
+
+def _step(state: str, blamed: int, effect: str, mark: int) -> tuple[str, int]:
+    """Return what becomes of one way: the cut nearest to the parameter hides later ones."""
+    if state == CUT:
+        return state, blamed
+    return (effect, mark) if effect == CUT or state == LIVE else (state, blamed)
+
+
+def _merged(many: Iterable[Ways]) -> Ways:
+    merged: dict[str, frozenset[tuple[str, int]]] = {}
+    for ways in many:
+        for name, way in ways.items():
+            merged[name] = merged.get(name, frozenset()) | way
+    return merged

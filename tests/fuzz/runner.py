@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a written program with and without the guard, and compare what was said with what happened."""
+
+import contextlib
+import importlib.util
+import random
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from grammar import Expectation, Program, write
+from torch import Tensor
+
+from lightning_gradguard.report import Report
+from lightning_gradguard.session import Session, Settings
+
+
+__all__ = ["Outcome", "check", "loaded", "train"]
+
+STEPS = 3
+# Findings that name parameters which are left without a useful gradient.
+_JUDGING = ("GG101", "GG102", "GG104", "GG105", "GG106", "GG201", "GG202", "GG203", "GG403")
+
+
+@dataclass(slots=True)
+class Truth:
+    """What backward did: name -> states over the steps, and torch's own error."""
+
+    states: dict[str, list[str]] = field(default_factory=dict)
+    error: RuntimeError | None = None
+    dead: bool = False
+
+    def named(self, state: str) -> set[str]:
+        """Return the parameters that were in one state at every step."""
+        return {n for n, seen in self.states.items() if set(seen) == {state}}
+
+    @property
+    def nonfinite(self) -> set[str]:
+        """Return the parameters whose gradient was not finite at the first step where any was not."""
+        for step in range(max((len(s) for s in self.states.values()), default=0)):
+            found = {n for n, s in self.states.items() if s[step] == "nonfinite"}
+            if found:
+                return found
+        return set()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The comparison for one program.
+
+    Attributes:
+        faults: what is wrong, nothing if all is right.
+        blamed: findings' parameters with a known line to blame.
+        right: those whose finding stands on that line, or points to it as related.
+        primary: those whose finding stands on that line.
+        off: parameter -> lines said and expected, where they differ.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    blamed: int = 0
+    right: int = 0
+    primary: int = 0
+    off: dict[str, str] = field(default_factory=dict)
+    surprise: str = ""
+
+
+@contextlib.contextmanager
+def loaded(source: str, folder: Path | None = None) -> Iterator[tuple[ModuleType, Path]]:
+    """Import a source text from a file of its own, so that its lines exist."""
+    with tempfile.TemporaryDirectory() if folder is None else contextlib.nullcontext(folder) as where:
+        path = Path(where) / "program.py"
+        path.write_text(source)
+        spec = importlib.util.spec_from_file_location(f"fuzz_{abs(hash(source))}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        try:
+            spec.loader.exec_module(module)
+            yield module, path
+        finally:
+            sys.modules.pop(spec.name, None)
+
+
+def train(module: ModuleType, session: Session, seed: int = 0) -> Truth:
+    """Train the module of a program for a few steps under a session."""
+    torch.manual_seed(seed)
+    model = module.Model()
+    optimizer = model.configure_optimizers()
+    truth = Truth({n: [] for n, _ in model.named_parameters()})
+    try:
+        for step in range(STEPS):
+            session.attach(model, [optimizer], automatic=True, scaled=False)
+            _step(model, optimizer, session, step, truth)
+        session.finish()
+    except RuntimeError as error:
+        truth.error = error
+        session.failed(error)
+    finally:
+        torch.set_grad_enabled(True)
+    return truth
+
+
+def _step(model: Any, optimizer: Any, session: Session, step: int, truth: Truth) -> None:
+    batch = (torch.randn(4, 3),)
+    session.begin_batch(step, batch)
+    loss = model.training_step(batch, step)
+    optimizer.zero_grad()
+    session.before_backward(loss)
+    truth.dead = not loss.requires_grad
+    loss.backward()
+    session.after_backward()
+    for name, param in model.named_parameters():
+        truth.states[name].append(_state(param.grad))
+    session.before_step(optimizer)
+    optimizer.step()
+    session.end_batch()
+
+
+def _state(grad: Tensor | None) -> str:
+    if grad is None:
+        return "none"
+    if not bool(torch.isfinite(grad).all()):
+        return "nonfinite"
+    return "alive" if bool((grad != 0).any()) else "zero"
+
+
+def check(program: Program, seed: int = 0) -> Outcome:
+    """Train one program and compare."""
+    report = Report()
+    session = Session(Settings(), report)
+    with warnings.catch_warnings(), loaded(program.source) as (module, path):
+        warnings.simplefilter("ignore")
+        truth = train(module, session, seed)
+        return compare(program.expected, truth, report, path)
+
+
+def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> Outcome:
+    """Compare findings with the truth of autograd, and lines with what the writer knows."""
+    outcome = Outcome()
+    found = report.diagnostics
+    outcome.faults += [f"internal: {d.cause}" for d in found if d.code == "GG901"]
+    if truth.error is not None and not truth.dead:
+        outcome.surprise = str(truth.error).splitlines()[0]
+        return outcome
+    everything = set(truth.states)
+    missing = everything if truth.dead else truth.named("none")
+    zero = set() if truth.dead else truth.named("zero")
+    said = {n for d in found if d.code in _JUDGING for n in d.params}
+    broken = {n for d in found if d.code == "GG204" for n in d.params}
+    want = missing | zero
+    maybe = {n for n, s in truth.states.items() if len(set(s)) > 1 and s[-1] in {"none", "zero"}}
+    if said - want - maybe:
+        outcome.faults.append(f"too many: {sorted(said - want - maybe)}")
+    if want - said:
+        outcome.faults.append(f"missed: {sorted(want - said)}")
+    if broken != truth.nonfinite:
+        outcome.faults.append(f"non-finite: said {sorted(broken)}, are {sorted(truth.nonfinite)}")
+    _compare_terms(expected, truth, report, outcome)
+    _compare_lines(expected, missing, zero, report, outcome)
+    return outcome
+
+
+def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:
+    said = [d for d in report.diagnostics if d.code == "GG103"]
+    wanted = bool(expected.dead_terms) and not truth.dead and bool(len(truth.states) - len(truth.named("none")))
+    if said and not wanted:
+        outcome.faults.append(f"false GG103 on line {said[0].span and said[0].span.line}")
+    if wanted and not said:
+        outcome.faults.append("missed GG103")
+
+
+def _compare_lines(
+    expected: Expectation, missing: set[str], zero: set[str], report: Report, outcome: Outcome
+) -> None:
+    if any(d.code == "GG101" for d in report.diagnostics):
+        _compare_loss_line(expected, report, outcome)
+        return
+    for name in missing | zero:
+        if (expected.state[name] == "z") != (name in zero) or expected.state[name] == "l":
+            continue
+        mine = [d for d in report.diagnostics if d.code in _JUDGING and name in d.params]
+        spans = {d.span.line for d in mine if d.span is not None}
+        related = {s.line for d in mine for s in d.related}
+        lines = expected.lines[name]
+        outcome.blamed += 1
+        outcome.primary += bool(spans & lines)
+        outcome.right += bool((spans | related) & lines)
+        if not spans & lines:
+            codes = ",".join(d.code for d in mine)
+            outcome.off[name] = f"{codes} {sorted(spans)} ({sorted(related)}) for {sorted(lines)}"
+
+
+def _compare_loss_line(expected: Expectation, report: Report, outcome: Outcome) -> None:
+    """Compare where a disconnected loss was cut; one finding stands for all parameters."""
+    lines = {line for n in expected.cut for line in expected.lines[n]}
+    if not lines:
+        return
+    finding = next(d for d in report.diagnostics if d.code == "GG101")
+    said = finding.span.line if finding.span is not None else 0
+    outcome.blamed += 1
+    outcome.primary += said in lines
+    outcome.right += said in lines or any(s.line in lines for s in finding.related)
+    if said not in lines:
+        outcome.off["loss"] = f"GG101 {said} for {sorted(lines)}"
+
+
+def main(count: int, start: int = 0) -> int:
+    """Check many programs by number; returns how many disagree."""
+    torch.set_num_threads(1)
+    tally: Counter[str] = Counter()
+    started = time.perf_counter()
+    for seed in range(start, start + count):
+        program = write(random.Random(seed))  # noqa: S311 - reproducible, not secret
+        outcome = check(program, seed)
+        tally["programs"] += 1
+        tally["wrong"] += bool(outcome.faults)
+        tally["raised"] += bool(outcome.surprise)
+        tally["blamed"] += outcome.blamed
+        tally["primary"] += outcome.primary
+        tally["right"] += outcome.right
+        if outcome.faults or outcome.surprise or outcome.off:
+            print(seed, outcome.faults, outcome.surprise, outcome.off, flush=True)  # noqa: T201
+    print(dict(tally), f"{time.perf_counter() - started:.0f} s")  # noqa: T201
+    return tally["wrong"]
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))  # noqa: PLR2004
