@@ -12,6 +12,7 @@ from torch._C import DisableTorchFunction
 
 from lightning_gradguard import scalars
 from lightning_gradguard.options import check_options
+from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import GradGuardError, Report, render
 from lightning_gradguard.session import Session, Settings
 
@@ -127,7 +128,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
         """Trace the first batches."""
         self._safely("audit", self._attach, trainer, pl_module)
-        self._ask("trace", "begin_batch", trainer.global_step, batch)
+        self._ask("trace", "begin_batch", trainer.global_step, batch, self._replay(trainer, pl_module, batch, batch_idx))
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:  # noqa: ANN401, ARG002
         """Look at the loss before its backward pass."""
@@ -200,6 +201,13 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def _ask(self, part: str, method: str, *args: Any) -> None:  # noqa: ANN401
         """Pass an event on to the session."""
         self._safely(part, getattr(self._session, method, None), *args)
+
+    @staticmethod
+    def _replay(trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> Replay | None:  # noqa: ANN401
+        """Return what runs this step again; only one process can do so by itself."""
+        if trainer.world_size > 1 or not pl_module.automatic_optimization:
+            return None
+        return Replay(pl_module, (batch, batch_idx), trainer.precision_plugin.train_step_context)
 
     def _safely(self, part: str, deed: Callable[..., Any] | None, *args: Any) -> None:  # noqa: ANN401
         """Do something; a bug in it switches the part off instead of stopping the training."""

@@ -61,6 +61,7 @@ class Scene:
         judged: name -> parameter that an optimizer trains.
         step: global step of the trace.
         when: how long the state has lasted, as in `in 3 of 3 steps`.
+        zeros: parameters whose gradient is all zero.
     """
 
     trace: Trace
@@ -69,6 +70,7 @@ class Scene:
     flows: Sequence[Flow] = ()
     step: int = 0
     when: str = ""
+    zeros: frozenset[str] = frozenset()
     _lineage: list[Lineage] = field(default_factory=list)
 
     @property
@@ -156,6 +158,21 @@ def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
     )  # fmt: skip
 
 
+def untraced_loss(scene: Scene) -> list[Diagnostic]:
+    """GG101 in a step that could not be traced."""
+    return [
+        _finding(
+            "GG101",
+            scene,
+            params=tuple(scene.judged),
+            op=None,
+            span=syntax.method_span(type(scene.model), "training_step"),
+            cause="the loss of this step has no history; the step was not traced and could not be repeated",
+            help="compute the loss from the output of the module in every branch of the step",
+        )
+    ]
+
+
 def _freezing_spans(scene: Scene) -> list[Span]:
     codes = [getattr(f, "__code__", None) for c in type(scene.model).__mro__ for f in vars(c).values()]
     own = [c for c in codes if c is not None and is_project_file(c.co_filename) and "site-packages" not in c.co_filename]
@@ -179,7 +196,7 @@ def _relabelled(
     cut = groups[0][0]
     op = relabel.public if relabel.func is not None else {"Parameter": "torch.nn.Parameter"}.get(relabel.name, "torch.autograd.Variable")
     lost = _cut_span(cut, f"the gradient was lost here, at `{_bare(cut)}`")
-    span = _relabel_span(relabel)
+    span = _relabel_span(scene.model, relabel)
     name = advice.subject(relabel) or "the loss"
     return _finding(
         "GG102",
@@ -201,15 +218,24 @@ def _relabel_text(relabel: Call, op: str) -> str:
     return {"requires_grad": "requires_grad = True", "requires_grad_": "requires_grad_(True)"}.get(bare, f"{bare}(..., requires_grad=True)")
 
 
-def _relabel_span(relabel: Call) -> Span | None:
-    if not relabel.stack:
-        return None
-    if relabel.func is not None:
-        return locate(relabel.stack[0])
-    for code, _ in relabel.stack:
+def _wrapping_span(model: nn.Module, relabel: Call) -> Span | None:
+    """Return the `nn.Parameter(...)` or `Variable(...)` that no function mode sees, from the source text."""
+    wrapped = [v.call.stack for v in relabel.inputs if v.call is not None]
+    step = getattr(type(model).training_step, "__code__", None)
+    codes = [code for stack in (relabel.stack, *wrapped) for code, _ in stack] + ([step] if step is not None else [])
+    for code in codes:
         spans = syntax.calls_named(code, {"Parameter", "Variable"})
         if spans:
             return spans[-1]
+    spans = [s for c in codes[-1:] for s in syntax.calls_in_file(c.co_filename, {"Parameter", "Variable"}, outside=_EARLY)]
+    return spans[-1] if spans else _site_span(relabel.stack)
+
+
+def _relabel_span(model: nn.Module, relabel: Call) -> Span | None:
+    if relabel.func is None:
+        return _wrapping_span(model, relabel)
+    if not relabel.stack:
+        return None
     return locate(relabel.stack[0])
 
 
@@ -378,8 +404,8 @@ def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
 
 def _killer(scene: Scene, kill: Kill) -> tuple[str, Stack]:
     """Return the public name of what a node belongs to, and where it was called."""
-    if kill.how == "hook":
-        hook = _hook_call(scene, kill)
+    hook = _hook_call(scene, kill) if kill.how in {"hook", "cancel"} else None
+    if hook is not None or kill.how == "hook":
         return "torch.Tensor.register_hook", hook.stack if hook is not None else _stack_of(scene, kill.seq)
     seq = kill.facts.get("meets_at", -1)
     call = scene.trace.call_of(seq if seq >= 0 else kill.seq)
@@ -461,6 +487,8 @@ def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
 def zero_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
     """GG201, GG202, GG203: parameters whose gradient is exactly zero, grouped by where it died."""
     groups: dict[object, tuple[Kill | None, list[str]]] = {}
+    names = list(names)
+    scene.zeros = frozenset(names)
     for name in names:
         kills, reached = _kills_of(scene, name)
         if reached and not kills or any(_waits(k, scene) for k in kills):
@@ -512,7 +540,7 @@ def _matrix_cancels(scene: Scene) -> bool:
     """Say whether the contributions to a whole matrix cancel; those to a bias do in healthy trainings too."""
     for flow in scene.flows:
         for name, leaf in flow.view.params.items():
-            matrix = name in scene.judged and scene.judged[name].dim() >= 2  # noqa: PLR2004 - no bias
+            matrix = name in scene.zeros and scene.judged[name].dim() >= 2  # noqa: PLR2004 - no bias
             if matrix and leaf >= 0 and any(k.how == "cancel" and k.node == leaf for k in flow.kills(leaf)):
                 return True
     return False
@@ -564,9 +592,9 @@ def _zero_story(scene: Scene, kill: Kill) -> tuple[str, str | None, str, str]:
         shape = kill.facts["result"]["shape"]
         cause = f"the input is {_shape(kill.facts['result'])} and the dimension that `{op}` normalises over has one entry, so the output is a constant and its derivative is 0 for every weight"
         return "GG201", op, cause, f"softmax over a dimension of size 1 of {list(shape)} is constant"
-    if call is not None and len(call.inputs) > 1 and call.inputs[0] is call.inputs[1] or kill.how == "cancel":
+    if call is not None and len(call.inputs) > 1 and call.inputs[0] is call.inputs[1] or kill.how == "cancel" and not op.endswith("register_hook"):
         return "GG201", op, f"the contributions that meet at `{op}` cancel exactly", "what goes in cancels out"
-    if kill.how == "hook":
+    if op.endswith("register_hook"):
         return "GG203", "torch.Tensor.register_hook", f"a live gradient arrives at the result of `{op}` and is zero after its hooks", "a tensor hook makes this gradient zero"
     if kill.facts.get("zero_factor"):
         return "GG203", op, f"`{op}` multiplies by a factor that is zero in every entry and does not change", "the other factor is all zero"

@@ -21,6 +21,7 @@ from lightning_gradguard.audit import Audit, Track, total_norm, value_sample
 from lightning_gradguard.diagnose import Scene
 from lightning_gradguard.flow import Flow, State, state_of
 from lightning_gradguard.hidden import hidden_tensors
+from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import RULES, Diagnostic, Severity, matching
 from lightning_gradguard.trace import LossView, Recorder, Trace, walk
@@ -98,7 +99,8 @@ class Session:
         self._used_patterns: set[str] = set()
         self._stance: Any = None
         self._off: set[str] = set()
-        self._last_batch = False
+        self._replay: Replay | None = None
+        self._loss_finite = True
         self._judged_ever: dict[str, Tensor] = {}
 
     # -- who is judged
@@ -132,10 +134,17 @@ class Session:
 
     # -- the course of a batch
 
-    def begin_batch(self, step: int, batch: object, *, last: bool = False) -> None:
-        """Start a batch; the first ones and armed ones are traced."""
+    def begin_batch(self, step: int, batch: object, replay: Replay | None = None) -> None:
+        """Start a batch; the first ones and armed ones are traced.
+
+        Args:
+            step: global step.
+            batch: what `training_step` gets.
+            replay: runs the step again, should it fail.
+        """
         self.step = step
-        self._last_batch = last
+        self._replay = replay
+        self._loss_finite = True
         self._backward_seen = False
         self._after = {}
         self._stepped = set()
@@ -150,7 +159,11 @@ class Session:
     def before_backward(self, loss: Tensor) -> None:
         """Look at the loss and its graph; findings that cannot be refuted are made here."""
         self._leave()
+        if loss.device.type == "cpu" and self.automatic:
+            self._loss_finite = bool(torch.isfinite(loss.detach()).all())
         if self._now is None:
+            if not loss.requires_grad:
+                self._explain_dead_loss()
             return
         started = time.perf_counter()
         view = self._look(loss)
@@ -213,19 +226,62 @@ class Session:
     # -- tracing
 
     def _begin_trace(self, batch: object) -> None:
-        named: dict[str, Tensor] = {}
-        for name, param in self.model.named_parameters():
-            named[_PREFIXES.sub("", name)] = param
-        recorder = Recorder(
-            named,
-            dict(self.model.named_buffers()),
-            {_PREFIXES.sub("", n): m for n, m in self.model.named_modules()},
-            batch_tensors(batch),
-            step=self.step,
-            on_loss=self._raw_backward,
-        )
+        self.judged()
+        recorder = self._recorder(self.model, batch, on_loss=self._raw_backward)
         self._now = _Traced(self.step, recorder.trace, recorder=recorder)
         self._enter()
+
+    def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:  # noqa: ANN401
+        return Recorder(
+            {_PREFIXES.sub("", n): p for n, p in model.named_parameters()},
+            dict(model.named_buffers()),
+            {_PREFIXES.sub("", n): m for n, m in model.named_modules()},
+            batch_tensors(batch),
+            step=self.step,
+            **options,
+        )
+
+    def _run_again(self) -> _Traced | None:
+        """Replay the step under a trace that also looks at the values; `None` where that is impossible."""
+        if self._replay is None or not self.automatic:
+            return None
+        try:
+            twin = self._replay.copy()
+            recorder = self._recorder(twin, None, check_values=True)
+            traced = _Traced(self.step, recorder.trace, recorder=recorder)
+            self._hold_compiler()
+            with recorder:
+                loss = self._replay.run(twin)
+            if loss is None or recorder.trace.fault is not None:
+                return None
+            self._trace_backward(traced, recorder, twin, loss)
+        except Exception as fault:  # noqa: BLE001 - the user's step may not be repeatable
+            self.report.add_limit(f"the failing step could not be repeated: {type(fault).__name__}: {fault}")
+            return None
+        finally:
+            self._release_compiler()
+        return traced
+
+    @staticmethod
+    def _trace_backward(traced: _Traced, recorder: Recorder, twin: nn.Module, loss: Tensor) -> None:
+        """Walk the graph of a repeated loss and watch its backward pass."""
+        names = {id(p): _PREFIXES.sub("", n) for n, p in reversed(list(twin.named_parameters()))}
+        view, nodes = walk(loss, names)
+        view.value = recorder.value(loss)
+        traced.trace.losses.append(view)
+        if nodes and loss.requires_grad:
+            flow = Flow(view, nodes)
+            traced.flows.append(flow)
+            loss.sum().backward()  # type: ignore[no-untyped-call]
+            flow.close()
+
+    def _explain_dead_loss(self) -> None:
+        """GG101 in a step that was not traced: torch is about to raise, so the step is run once more."""
+        traced = self._run_again()
+        if traced is not None and traced.trace.losses:
+            self.emit(diagnose.disconnected_loss(self._scene(traced), traced.trace.losses[-1]))
+        else:
+            self.emit(diagnose.untraced_loss(self._scene(_Traced(self.step, Trace(self.step)))))
 
     def _enter(self) -> None:
         if self._now is None or self._now.recorder is None or self._recording:
@@ -375,8 +431,12 @@ class Session:
             return
         self._said.update([*names, "GG204"])
         traced = self._now
-        scene = self._scene(traced if traced is not None else _Traced(self.step, Trace(self.step)), f"at global step {self.step}")
-        self.emit(diagnose.nonfinite_gradients(scene, names, None))
+        if traced is None or not self._loss_finite or not any(f.broke() for f in traced.flows):
+            traced = self._run_again() or traced
+        scene = self._scene(traced or _Traced(self.step, Trace(self.step)), f"at global step {self.step}")
+        seen = traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
+        origin = seen[0] if seen and not self._loss_finite else None
+        self.emit(diagnose.nonfinite_gradients(scene, names, origin))
 
     # -- verdicts
 
@@ -525,9 +585,17 @@ class Session:
         tensors = [t for ref in view.leaf_refs.values() if (t := ref()) is not None]
         held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
         strays = [t for t in tensors if id(t) not in held and (view.value is None or id(t) != view.value.tensor_id)]
+        strays = [t for t in strays if not self._copies_a_parameter(now, t)]
         found, spans = hidden_tensors(self.model, strays, now.trace) if strays else ({}, {})
         now.hidden |= {name: tensor.new_empty(0) for name, tensor in found.items()}
         now.places |= spans
+
+    def _copies_a_parameter(self, now: _Traced, tensor: Tensor) -> bool:
+        """Say whether a leaf was made from a trained parameter, whose own finding says it all."""
+        if now.recorder is None:
+            return False
+        inside = self._scene(now).lineage.ancestors([now.recorder.value(tensor)])
+        return any(v.kind == "param" and v.name in self._judged_ever for v in inside)
 
     def judge_hidden(self) -> None:
         """GG107: leaves of the loss that are no parameters of the module."""

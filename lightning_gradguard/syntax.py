@@ -537,3 +537,14 @@ def sibling_return_span(code: CodeType, method: str) -> Span | None:
                 found = [n for n in ast.walk(child) if isinstance(n, ast.Return)]
                 return span_of(found[-1], code.co_filename, f"{cls.name}.{method}") if found else None
     return None
+
+
+def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]) -> list[Span]:
+    """Return the spans of calls with one of the names in the functions of a file, leaving some functions out."""
+    module, wanted, skipped = tree(filename), set(names), set(outside)
+    found = []
+    for function in ast.walk(module) if module is not None else ():
+        if isinstance(function, _FUNCTIONS) and function.name not in skipped:
+            calls = (c for c in ast.walk(function) if isinstance(c, ast.Call) and _callee(c) in wanted)
+            found += [span_of(c, filename, function.name) for c in calls]
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_gradguard.callback import GradGuard
+from lightning_gradguard.callback import GradGuard, GradGuardWarning
 from lightning_gradguard.report import GradGuardError, Report
 
 __all__ = ["NotTrainingError", "assert_trains"]
@@ -160,7 +160,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.filterwarnings("ignore", module=r"(pytorch_)?lightning\b")
+            warnings.filterwarnings("ignore", category=GradGuardWarning)
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -101,7 +101,7 @@ PASSING = (
     _row("l", "{o} = torch.as_tensor({a}) * 1.1"),
     _row("l", "{o} = checkpoint(torch.tanh, {a}, use_reentrant=False)"),
     _row("l", "{o} = Double.apply({a})"),
-    _row("l", "{o} = {a} * 1.0", "{o}.register_hook(twice)"),
+    _row("l", "{o} = hooked({a} * 1.0, twice)"),
     _row("l", "{o} = torch.einsum('bi,ij->bj', {a}, MIX)"),
     _row("l", "{o} = {a}.expand(2, 4, 3).mean(0)"),
     _row("l", "{o} = torch.zeros(4, 3)", "{o}[:, :2] = {a}[:, :2]"),
@@ -215,7 +215,7 @@ KILLING = (
     _row("z", "{o} = {a}.masked_fill(torch.ones(4, 3, dtype=torch.bool), 0.3)" + BLAME),
     _row("z", "u{t} = torch.tanh({a}) + 200", "{o} = torch.sigmoid(u{t})" + BLAME),
     _row("z", "{o} = torch.where({a}.isnan(), {a}, X)" + BLAME),
-    _row("z", "{o} = {a} * 1.0" + BLAME, "{o}.register_hook(nothing)"),
+    _row("z", "{o} = hooked({a} * 1.0, nothing)" + BLAME),
     _row("z", "{o} = Zero{t}.apply({a})" + BLAME, above=(
         "class Zero{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
         "        return torch.tanh(v)", "    @staticmethod", "    def backward(ctx, g):",
@@ -262,6 +262,12 @@ def twice(grad):
 
 def nothing(grad):
     return grad if grad is None else grad * 0
+
+
+def hooked(value, hook):
+    if value.requires_grad:
+        value.register_hook(hook)
+    return value
 
 
 class Double(torch.autograd.Function):

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a failing training step once more, on a copy of the module, without a trace of it left behind."""
+
+import copy
+import inspect
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+__all__ = ["Replay", "random_state_of"]
+
+
+class Replay:
+    """One training step that can be run again.
+
+    Args:
+        model: the module; it is copied, never run.
+        arguments: what `training_step` was called with, batch first.
+        around: makes the context in which the step runs, as for mixed precision.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: tuple[Any, ...],
+        around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self._model, self._arguments, self._around = model, arguments, around
+        self._state = torch.get_rng_state()
+
+    def copy(self) -> nn.Module:
+        """Return a copy of the module that logs nothing.
+
+        Raises:
+            Exception: whatever copying the module raises.
+        """
+        memo: dict[int, Any] = {}
+        for module in self._model.modules():
+            for value in vars(module).values():
+                if isinstance(value, Tensor) and value.grad_fn is not None:
+                    memo[id(value)] = value.detach()
+        twin = copy.deepcopy(self._model, memo)
+        trainer = self._model.__dict__.get("_trainer")
+        for name, value in (("_trainer", trainer), ("log", _silent), ("log_dict", _silent)):
+            twin.__dict__[name] = value
+        return twin
+
+    def run(self, twin: nn.Module) -> Tensor | None:
+        """Run the step on a copy with the random state of the first time; return its loss."""
+        step = twin.training_step
+        count = len(inspect.signature(step).parameters)  # type: ignore[arg-type]
+        with random_state_of(self._state), self._around():
+            out = step(*self._arguments[:count])  # type: ignore[operator]
+        loss = out.get("loss") if isinstance(out, dict) else out
+        return loss if isinstance(loss, Tensor) else None
+
+
+@contextmanager
+def random_state_of(state: Tensor) -> Iterator[None]:
+    """Set torch's random state for a while; the states of torch, numpy and Python are as before after it."""
+    mine, python = torch.get_rng_state(), random.getstate()
+    numpy = _numpy_random()
+    numbers = numpy.get_state() if numpy is not None else None
+    torch.set_rng_state(state)
+    try:
+        with torch.random.fork_rng():
+            torch.set_rng_state(state)
+            yield
+    finally:
+        torch.set_rng_state(mine)
+        random.setstate(python)
+        if numpy is not None:
+            numpy.set_state(numbers)
+
+
+def _numpy_random() -> Any:  # noqa: ANN401 - numpy is optional
+    try:
+        import numpy as np
+    except ImportError:
+        return None
+    return np.random
+
+
+def _silent(*_args: object, **_kwargs: object) -> None:
+    """Stand in for `log` on the copy."""
