@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor
-from torch._C import DisableTorchFunction
 
 from lightning_gradguard import scalars
 from lightning_gradguard.options import check_options
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import GradGuardError, Report, render
 from lightning_gradguard.session import Session, Settings
+from lightning_gradguard.trace import unseen
 
 
 __all__ = ["GradGuard", "GradGuardWarning"]
@@ -134,7 +134,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         """Look at the loss before its backward pass."""
         self._ask("trace", "before_backward", loss)
         self._tell(trainer)
-        if not loss.requires_grad and any(d.code == "GG101" for d in self.report.diagnostics):
+        if any(d.code == "GG101" for d in self.report.diagnostics) and not loss.requires_grad:
             raise GradGuardError.of(self.report, _TORCH_TEXT)
 
     def on_after_backward(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
@@ -215,8 +215,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if session is None or deed is None or session.is_off(part):
             return
         try:
-            with DisableTorchFunction():  # modes of the user see the user's calls only
-                deed(*args)
+            unseen(deed, *args)
         except Exception as fault:
             if self.settings.strict:
                 raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the environment asks for: a guard in every Trainer, and notes to the service that runs the job.
+"""What the environment asks for: a guard in every Trainer, and notes to the service that runs it.
 
 The two factories are entry points that Lightning calls in every `Trainer()` of an environment in
 which this package is installed. That is why this file imports neither torch nor Lightning, and why
@@ -50,7 +50,7 @@ def callbacks() -> list[Any]:
     try:
         instead = override.get()
         return _from_variable() if instead is None else instead()
-    except Exception:
+    except Exception:  # noqa: BLE001  # see the docstring
         _log.exception("gradguard: could not add a guard to this Trainer")
         return []
 

@@ -2,8 +2,8 @@
 """A pytest session in, a guard in every Trainer of its tests and a table of what they trained out.
 
 Loaded in every pytest session of an environment in which this package is installed, so it imports
-neither torch nor Lightning until a test asks for a guard. What is learned in a worker of pytest-xdist
-travels with the reports of the tests.
+neither torch nor Lightning until a test asks for a guard. What is learned in a worker of
+pytest-xdist travels with the reports of the tests.
 """
 
 from __future__ import annotations
@@ -170,14 +170,14 @@ class Watch:
         )
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        """Treat a training in a fixture as one in the test."""
+        return (yield from _plainly())
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self) -> Generator[None, object, object]:
         """Fail a test by the diagnostic itself, without the way through Lightning."""
-        try:
-            return (yield)
-        except RuntimeError as error:
-            if not _is_ours(error):
-                raise
-            raise pytest.fail.Exception(str(error), pytrace=False) from None
+        return (yield from _plainly())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -186,7 +186,7 @@ class Watch:
         """Send what was learned along with the last report of the test."""
         report = yield
         if call.when == "teardown" and self.running:
-            report.gradguard = [asdict(training) for training in self.running]
+            vars(report)["gradguard"] = [asdict(training) for training in self.running]
             self.running = []
         return report
 
@@ -214,12 +214,25 @@ class Watch:
             good = not self._falls_short()
             line = verdict(self.trainings, self.threshold)
             terminalreporter.write_line(line, green=good, red=not good, bold=not good)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            self._publish(terminalreporter)
+
+    def _publish(self, terminalreporter: pytest.TerminalReporter) -> None:
         for commands in dict.fromkeys(t.annotations for t in self.trainings if t.annotations):
             terminalreporter.write_line(commands)
+        lines = "\n".join(table(self.trainings))
+        environment.summarise(f"## Gradients\n\n```text\n{lines}\n```\n")
 
 
-def _is_ours(error: BaseException) -> bool:
-    return any(cls.__name__ == "GradGuardError" for cls in type(error).__mro__)
+def _plainly() -> Generator[None, object, object]:
+    """Run the inner hooks; an error of the guard is told in its own words."""
+    try:
+        return (yield)
+    except RuntimeError as error:
+        # By name: the class would have to be imported, and torch with it.
+        if not any(cls.__name__ == "GradGuardError" for cls in type(error).__mro__):
+            raise
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _merged(trainings: Iterable[Training]) -> dict[str, tuple[set[str], set[str], list[str]]]:
@@ -245,14 +258,16 @@ def coverage(trainings: Iterable[Training]) -> float:
         75.0
     """
     models = _merged(trainings).values()
-    return _percent(sum(len(reached) for reached, _, _ in models), sum(len(k) for _, k, _ in models))
+    return _percent(
+        sum(len(reached) for reached, _, _ in models), sum(len(k) for _, k, _ in models)
+    )
 
 
 def table(trainings: Iterable[Training]) -> list[str]:
-    """Draw a line for each model and one for all.
+    r"""Draw a line for each model and one for all.
 
     Example:
-        >>> print("\\n".join(table([Training("Net", ("a", "b"), ("c",), ("GG106",))])))
+        >>> print("\n".join(table([Training("Net", ("a", "b"), ("c",), ("GG106",))])))
         Model   Params   Missed  Reached  Findings
         ------------------------------------------
         Net          3        1      67%  GG106

@@ -250,7 +250,7 @@ class Session:
             recorder = self._recorder(twin, None, check_values=True)
             traced = _Traced(self.step, recorder.trace, recorder=recorder)
             self._hold_compiler()
-            with recorder:
+            with torch._C._EnableTorchFunction(), recorder:  # type: ignore[attr-defined]  # noqa: SLF001
                 loss = self._replay.run(twin)
             if loss is None or recorder.trace.fault is not None:
                 return None

@@ -3,11 +3,13 @@
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning_gradguard.callback import GradGuard
 from lightning_gradguard.callback import _bases as callback_bases
-from lightning_gradguard.session import Session
+
+if TYPE_CHECKING:
+    from lightning_gradguard.session import Session
 
 __all__ = ["Observed", "Refusal", "StandIn", "guard_of"]
 
@@ -25,7 +27,7 @@ def guard_of(callbacks: list[Any]) -> GradGuard | None:
     """
     guards = [callback for callback in callbacks if isinstance(callback, GradGuard)]
     own = [guard for guard in guards if not isinstance(guard, StandIn)]
-    return (own or guards or [None])[-1]
+    return next(reversed(own or guards), None)
 
 
 class StandIn(GradGuard):
@@ -72,7 +74,7 @@ class Observed(StandIn):
         return super().__getstate__() | {"_watched": None, "_tell_session": _tell_nobody}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
-        """Take note of the guard that works here; it lets go of its session before this one ends."""
+        """Take note of the session here; the guard lets go of it before this one ends."""
         super().on_train_start(trainer, pl_module)
         guard = guard_of(trainer.callbacks)
         if guard is not None and guard._session is not None:  # noqa: SLF001  # of the same package

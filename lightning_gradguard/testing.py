@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lightning_gradguard.callback import GradGuard, GradGuardWarning
 from lightning_gradguard.report import GradGuardError, Report
 
-__all__ = ["NotTrainingError", "assert_trains"]
+__all__ = ["NotTrainingError", "assert_trains", "observe"]
 
 _NAMESPACES = ("pytorch_lightning", "lightning.pytorch")
 _QUIET: dict[str, Any] = {
@@ -68,42 +68,61 @@ def assert_trains(
     """
     __tracebackhide__ = True
     guard = GradGuard(**{"patience": max(steps, 1), **options, "strict": False})
-    subject, namespace = _subject(module, loss)
-    trainer = import_module(namespace).Trainer(
-        **_QUIET, max_steps=steps, max_epochs=-1, callbacks=[guard]
-    )
-    failure: NotTrainingError | None = None
-    with _quiet():
-        try:
-            trainer.fit(subject, _batches(data, steps))
-        except Exception as fault:
-            if not guard.report.has_findings():
-                raise
-            failure = NotTrainingError.of(guard.report, _last_words(fault))
-    if failure is None and guard.report.has_findings():
-        failure = NotTrainingError.of(guard.report)
-    if failure is not None:
-        raise failure
+    fault = observe(guard, _subject(module, loss), data, steps)
+    if guard.report.has_findings():
+        raise NotTrainingError.of(guard.report, _last_words(fault))
+    if fault is not None:
+        raise fault
     return guard.report
 
 
-def _last_words(fault: BaseException) -> str:
-    return "" if isinstance(fault, GradGuardError) else str(fault).partition("\n")[0]
+def observe(guard: GradGuard, model: Any, data: object, steps: int) -> Exception | None:  # noqa: ANN401
+    """Train a LightningModule for a few steps on the CPU, with a guard, quietly.
+
+    Args:
+        guard: the callback.
+        model: a LightningModule of either namespace.
+        data: a batch, an iterable of batches, or a LightningDataModule.
+        steps: optimizer steps.
+
+    Returns:
+        What `fit` raised, or None.
+    """
+    try:
+        with _quiet():
+            trainer = import_module(_namespace(model)).Trainer(
+                **_QUIET, max_steps=steps, max_epochs=-1, callbacks=[guard]
+            )
+            trainer.fit(model, **_feed(data, steps))
+    except Exception as fault:  # noqa: BLE001  # the caller decides what it means
+        return fault
+    return None
 
 
-def _subject(module: nn.Module, loss: Callable[..., Tensor] | None) -> tuple[Any, str]:
-    """Return what a Trainer can train, and the namespace of that Trainer."""
+def _last_words(fault: BaseException | None) -> str:
+    ours = fault is None or isinstance(fault, GradGuardError)
+    return "" if ours else str(fault).partition("\n")[0]
+
+
+def _subject(module: nn.Module, loss: Callable[..., Tensor] | None) -> Any:  # noqa: ANN401
+    """Return the module, as a LightningModule of some namespace."""
+    if any(isinstance(module, base) for base in map(_lightning_module, _NAMESPACES) if base):
+        return module
+    if loss is None:
+        got = type(module).__name__
+        raise TypeError(
+            f"expected a LightningModule, or a module together with `loss`, got {got} alone"
+        )
+    base = next(base for base in map(_lightning_module, _NAMESPACES) if base)
+    return _wrapped(base, module, loss)
+
+
+def _namespace(model: object) -> str:
     for name in _NAMESPACES:
         base = _lightning_module(name)
-        if base is not None and isinstance(module, base):
-            return module, name
-    if loss is None:
-        message = (
-            f"expected a LightningModule, or a module together with `loss`, got {type(module).__name__}"
-        )
-        raise TypeError(message)
-    name = next(name for name in _NAMESPACES if _lightning_module(name) is not None)
-    return _wrapped(_lightning_module(name), module, loss), name
+        if base is not None and isinstance(model, base):
+            return name
+    raise TypeError(f"expected a LightningModule, got {type(model).__name__}")
 
 
 def _lightning_module(namespace: str) -> Any:  # noqa: ANN401  # a class of one namespace or the other
@@ -146,9 +165,12 @@ class _Repeated:
         return self.times
 
 
-def _batches(data: object, steps: int) -> Iterable[object]:
+def _feed(data: object, steps: int) -> dict[str, object]:
+    """Return the arguments that hand data to `fit`."""
+    if hasattr(data, "train_dataloader"):
+        return {"datamodule": data}
     is_batch = isinstance(data, Tensor | Mapping | list | tuple) or not isinstance(data, Iterable)
-    return _Repeated(data, steps) if is_batch else data  # type: ignore[return-value]  # narrowed
+    return {"train_dataloaders": _Repeated(data, steps) if is_batch else data}
 
 
 @contextmanager

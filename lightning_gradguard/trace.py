@@ -13,14 +13,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import DisableTorchFunction
 from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack, caller_in, capture
 
 
-__all__ = ["Call", "LossView", "Off", "Recorder", "Trace", "Value", "public_name", "walk"]
+__all__ = ["Call", "LossView", "Off", "Recorder", "Trace", "Value", "public_name", "unseen", "walk"]
 
 # Attribute reads and bookkeeping that move no data; everything else is recorded.
 _IGNORED_METHODS = (
@@ -342,7 +344,11 @@ class Recorder(TorchFunctionMode):
     def _guard(self, step: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
         """Run a part of the recorder; its bugs end the recording, never the user's step."""
         try:
-            return step(*args)
+            with DisableTorchFunction():  # modes of the user see the user's calls only
+                if _dispatch_modes():
+                    with _disable_current_modes():
+                        return step(*args)
+                return step(*args)
         except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
             self.trace.fault = fault
             return None
@@ -448,6 +454,7 @@ class Recorder(TorchFunctionMode):
             value = Value(tensor, "buffer", self._buffer_ids[key])
         elif batch is not None and batch[0]() is tensor:
             value = Value(tensor, "batch", batch[1])
+            self.trace.keep(value, tensor)
         else:
             value = self._bridge(tensor)
         self._bind(tensor, value)
@@ -628,6 +635,15 @@ class Recorder(TorchFunctionMode):
         bad = [_worst(t) for t in outputs]
         if any(bad) and not any(_worst(t) for t in tensors):
             self.nonfinite.append((call, next(b for b in bad if b)))
+
+
+def unseen(deed: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
+    """Do something of the guard's own out of sight of the user's function and dispatch modes."""
+    with DisableTorchFunction():
+        if not _dispatch_modes():
+            return deed(*args)
+        with _disable_current_modes():
+            return deed(*args)
 
 
 def _take_out(mode: TorchFunctionMode, depth: int) -> None:
@@ -815,7 +831,7 @@ def _part(item: Any, counter: Iterator[int]) -> Any:  # noqa: ANN401
 
 def _library_name() -> str:
     """Return the torchmetrics class or function that is running, the innermost public one."""
-    frame = sys._getframe(2)  # noqa: SLF001 - a look, no frame is kept
+    frame = sys._getframe(5)  # noqa: SLF001 - a look, no frame is kept
     function = ""
     while frame is not None:
         name, path = frame.f_code.co_name, frame.f_code.co_filename
@@ -866,6 +882,7 @@ def _ignored() -> frozenset[Any]:
 
 
 _IGNORED = _ignored()
+_dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 _sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # noqa: SLF001
 if sys.implementation.name != "cpython":  # pragma: no cover - instruction offsets are CPython's
     _IGNORED = frozenset()

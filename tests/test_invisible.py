@@ -2,11 +2,12 @@
 """A training under guard is the same training, bit by bit, in every setting of the Trainer."""
 
 import copy
+import gc
 import random
 import sys
 import warnings
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,8 @@ def data(batch_size: int = 4, **options: Any) -> DataLoader[tuple[Tensor, ...]]:
 class Net(pl.LightningModule):
     """Dropout draws, batch normalisation keeps buffers, `lost` is cut off if asked to be."""
 
+    seen: Tensor
+
     def __init__(self, *, broken: bool = False) -> None:
         super().__init__()
         self.broken, self.batch_size, self.lr = broken, 4, 0.01
@@ -56,16 +59,18 @@ class Net(pl.LightningModule):
         """Run the branch that may be cut off, too."""
         hidden = self.body(x)
         branch = self.lost(hidden)
-        return self.head(hidden + (branch.detach() if self.broken else branch))
+        out: Tensor = self.head(hidden + (branch.detach() if self.broken else branch))
+        return out
 
     def loss(self, batch: tuple[Tensor, ...]) -> Tensor:
         """Add a term that cannot change anything, if broken."""
         x, y = batch
         out = self(x)
         term = (out > 0).float().mean() if self.broken else 0.01 * out.abs().mean()
-        return F.mse_loss(out, y) + term
+        loss: Tensor = F.mse_loss(out, y) + term
+        return loss
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor | None:
         """Log in the two ways there are, and draw from each generator."""
         loss = self.loss(batch)
         self.seen += len(batch[0])
@@ -94,9 +99,14 @@ class Manual(Net):
         super().__init__(broken=broken)
         self.automatic_optimization = False
 
+    def both(self) -> list[Any]:
+        """Return the two optimizers."""
+        found: Any = self.optimizers()
+        return list(found)
+
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Train the body, then the head."""
-        for optimizer in self.optimizers():
+        for optimizer in self.both():
             self.toggle_optimizer(optimizer)
             optimizer.zero_grad()
             self.manual_backward(self.loss(batch))
@@ -114,7 +124,7 @@ class RawBackward(Manual):
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Accumulate two losses before each step."""
-        for optimizer in self.optimizers():
+        for optimizer in self.both():
             optimizer.zero_grad()
             self.loss(batch).backward()
             (0.5 * self.loss(batch)).backward()
@@ -139,7 +149,8 @@ class Recomputed(Net):
         x = x.requires_grad_(self.reentrant)
         hidden = checkpoint(self.body, x, use_reentrant=self.reentrant)
         branch = self.lost(hidden)
-        return self.head(hidden + (branch.detach() if self.broken else branch))
+        out: Tensor = self.head(hidden + (branch.detach() if self.broken else branch))
+        return out
 
 
 class Reentrant(Recomputed):
@@ -159,9 +170,10 @@ class Compiled(Net):
 class Moded(Net):
     """Open function and dispatch modes of one's own inside the step."""
 
-    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor | None:
         """Count what passes, and log the count."""
-        with Calls() as calls, Kernels() as kernels:
+        kernels: Any = Kernels()  # type: ignore[no-untyped-call]
+        with Calls() as calls, kernels:
             loss = super().training_step(batch, batch_idx)
         self.log_dict({"calls": float(calls.count), "kernels": float(kernels.count)})
         return loss
@@ -194,16 +206,16 @@ class Straddling(pl.Callback):
 
     def __init__(self) -> None:
         self.counts: list[int] = []
-        self.mode: Calls | None = None
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Open."""
-        self.mode = Calls()
+        self.mode: Any = Calls()
         self.mode.__enter__()
 
     def on_train_batch_end(self, *args: Any) -> None:
         """Close."""
-        assert self.mode is not None
         assert torch.overrides._get_current_function_mode() is self.mode
         self.mode.__exit__(None, None, None)
         self.counts.append(self.mode.count)
@@ -218,7 +230,7 @@ class Enclosed(pl.Callback):
 
     def on_train_batch_start(self, *args: Any) -> None:
         """Open."""
-        self.mode = Calls()
+        self.mode: Any = Calls()
         self.mode.__enter__()
 
     def on_before_backward(self, *args: Any) -> None:
@@ -277,7 +289,9 @@ class Watcher(pl.Callback):
         grads = [p.grad for p in module.parameters()]
         self.notes.append((where, hooks_of(module), plain([g for g in grads if g is not None])))
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Look before the step."""
         self._note("start", pl_module)
 
@@ -297,8 +311,10 @@ class Watcher(pl.Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look after the step."""
+        """Look after the step, and save when it is the second."""
         self._note("end", pl_module)
+        if batch_idx == 1:
+            trainer.save_checkpoint("middle.ckpt")
 
 
 def hooks_of(module: nn.Module) -> dict[str, list[int]]:
@@ -341,7 +357,9 @@ class Setting:
     resume: bool = False
 
 
-def with_callbacks(*makers: Callable[[], pl.Callback], **options: Any) -> Callable[[], dict[str, Any]]:
+def with_callbacks(
+    *makers: Callable[[], pl.Callback], **options: Any
+) -> Callable[[], dict[str, Any]]:
     """Return Trainer options with fresh callbacks every time."""
     return lambda: {**options, "callbacks": [make() for make in makers]}
 
@@ -349,7 +367,11 @@ def with_callbacks(*makers: Callable[[], pl.Callback], **options: Any) -> Callab
 def half() -> dict[str, Any]:
     """Return a gradient scaler that starts with an overflow, so that the first steps are skipped."""
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**18, growth_interval=2)
-    return {"plugins": [MixedPrecision("16-mixed", "cpu", scaler)], "max_steps": 24, "max_epochs": 3}
+    return {
+        "plugins": [MixedPrecision("16-mixed", "cpu", scaler)],
+        "max_steps": 24,
+        "max_epochs": 3,
+    }
 
 
 SETTINGS = {
@@ -380,7 +402,7 @@ SETTINGS = {
     "sanity check": Setting(options=lambda: {"num_sanity_val_steps": 2}, validate=True),
     "resumed": Setting(resume=True),
     "learning rate finder": Setting(
-        options=with_callbacks(lambda: pl_callbacks.LearningRateFinder(num_training_steps=8))
+        options=with_callbacks(lambda: pl_callbacks.LearningRateFinder(num_training_steps=16))
     ),
     "batch size finder": Setting(
         Sized,
@@ -407,7 +429,13 @@ class Outcome:
     seen: dict[str, Any]
     caught: list[tuple[str, str]]
     findings: list[str]
-    checkpoint: dict[str, Any]
+    checkpoints: list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def _few_warnings() -> None:
+    """Let a model have a validation step and no data for it."""
+    warnings.filterwarnings("ignore", message="You defined a `validation_step`")
 
 
 def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
@@ -430,6 +458,8 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
         trainer.fit(model, loader, data() if setting.validate else None, ckpt_path=start)
     torch.use_deterministic_algorithms(mode=False)
     trainer.save_checkpoint("end.ckpt")
+    every: list[Any] = vars(trainer)["callbacks"]
+    others = [c for c in every if not isinstance(c, GradGuard)]
     seen = {
         "keys": list(model.state_dict()),
         "weights": plain(model.state_dict()),
@@ -441,13 +471,13 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
         "metrics": plain(trainer.callback_metrics),
         "hooks": hooks_of(model),
         "hooks on the way": watcher.notes,
-        "callbacks": [type(c).__name__ for c in trainer.callbacks if not isinstance(c, GradGuard)],
+        "callbacks": [type(c).__name__ for c in others],
         "steps": (trainer.global_step, trainer.current_epoch),
     }  # fmt: skip
     own = [w for w in caught if issubclass(w.category, GradGuardWarning)]
-    others = [(w.category.__name__, str(w.message)) for w in caught if w not in own]
-    saved = torch.load("end.ckpt", weights_only=False)
-    return Outcome(seen, others, [str(w.message) for w in own], saved)
+    rest = [(w.category.__name__, str(w.message)) for w in caught if w not in own]
+    saved = [torch.load(path, weights_only=False) for path in ("middle.ckpt", "end.ckpt")]
+    return Outcome(seen, rest, [str(w.message) for w in own], saved)
 
 
 def trainer_for(
@@ -474,7 +504,7 @@ def unguarded(name: str, *, broken: bool) -> Outcome:
 
 
 def own_entry_removed(saved: Mapping[str, Any]) -> Any:
-    """Return what a checkpoint holds, without the entry of the guard among those of the callbacks."""
+    """Return what a checkpoint holds, without the entry of the guard among the callbacks."""
     rest = copy.copy(dict(saved))
     rest["callbacks"] = {k: v for k, v in rest.get("callbacks", {}).items() if "GradGuard" not in k}
     return plain(rest)
@@ -487,21 +517,22 @@ def assert_same(name: str, guard: GradGuard, *, broken: bool) -> Outcome:
     for what, value in expected.seen.items():
         assert found.seen[what] == value, f"{what} differ in {name!r}"
     assert found.caught == expected.caught
-    assert own_entry_removed(found.checkpoint) == own_entry_removed(expected.checkpoint)
+    for mine, theirs in zip(found.checkpoints, expected.checkpoints, strict=True):
+        assert own_entry_removed(mine) == own_entry_removed(theirs)
     assert not [d for d in guard.report.diagnostics if d.code == "GG901"]
     return found
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_training_is_the_same(name: str) -> None:
-    """Weights, buffers, optimizers, random states, logs, hooks, warnings and checkpoint are equal."""
+    """Weights, optimizers, random states, logs, hooks, warnings and checkpoints are equal."""
     found = assert_same(name, GradGuard(trace_steps=2), broken=False)
     assert not found.findings
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_training_is_the_same_while_a_finding_is_reported(name: str) -> None:
-    """A cut branch and a constant term are reported in the middle of the run, nothing else changes."""
+    """A cut branch is reported in the middle of the run, and nothing else changes."""
     assert assert_same(name, GradGuard(patience=2), broken=True).findings
 
 
@@ -519,3 +550,148 @@ def test_watching_sees_a_difference() -> None:
     expected = unguarded("plain", broken=False).seen
     changed = {what for what in expected if different[what] != expected[what]}
     assert {"weights", "random", "logged", "hooks", "hooks on the way"} <= changed
+
+
+def test_checkpoint_loads_without_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training resumes from a guarded checkpoint where the package cannot be imported."""
+    train("plain", GradGuard(), broken=True)
+    saved = torch.load("middle.ckpt", weights_only=True)
+    assert [key for key in saved["callbacks"] if "GradGuard" in key]
+    for name in [n for n in sys.modules if n.startswith("lightning_gradguard")]:
+        monkeypatch.setitem(sys.modules, name, None)
+    trainer = trainer_for(Setting(), None, [], max_steps=STEPS)
+    with pytest.warns(UserWarning, match="callbacks used to create the checkpoint"):
+        trainer.fit(Net(broken=True), data(), ckpt_path="middle.ckpt")
+    assert trainer.global_step == STEPS
+
+
+def test_guard_can_join_at_a_resume() -> None:
+    """A checkpoint written without a guard resumes with one, and the weights are the same."""
+    train("plain", None, broken=False)
+    weights = []
+    choices: list[list[pl.Callback]] = [[], [GradGuard()]]
+    for guards in choices:
+        pl.seed_everything(3, verbose=False)
+        model = Net()
+        trainer_for(Setting(), None, guards).fit(model, data(), ckpt_path="middle.ckpt")
+        weights.append(plain(model.state_dict()))
+    assert weights[0] == weights[1]
+
+
+class Remembered(torch.autograd.Function):
+    """Leave a mark in the graph whose life is the life of the graph."""
+
+    marks: list[weakref.ref[Any]] = []  # noqa: RUF012 - one list for one test at a time
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Hang an object on the node."""
+        ctx.mark = Mark()
+        Remembered.marks.append(weakref.ref(ctx.mark))
+        return x * 1.0
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: Tensor) -> Tensor:
+        """Pass the gradient through."""
+        return grads[0]
+
+
+class Mark:
+    """Something to refer to."""
+
+
+class Results(Calls):
+    """Refer weakly to everything that a step makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[weakref.ref[Tensor]] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Refer to the results and pass them on."""
+        out = func(*args, **(kwargs or {}))
+        items = out if isinstance(out, (tuple, list)) else [out]
+        self.made += [weakref.ref(item) for item in items if isinstance(item, Tensor)]
+        return out
+
+
+class Referred(Net):
+    """Refer to all intermediates of each step."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        super().__init__(broken=broken)
+        self.results = Results()
+
+    def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+        """Mark the graph, too; numbers leave and come back on the way."""
+        with self.results:
+            x, y = batch
+            marked = Remembered.apply(self(x))  # type: ignore[no-untyped-call]
+            out = marked * float(y.abs().mean()) + self.head.weight.sum().item()
+            loss: Tensor = F.mse_loss(out, y)
+            return loss + (out > 0).float().mean() if self.broken else loss
+
+
+class Survivors(pl.Callback):
+    """Count what is still alive when the step is over and when the next one begins."""
+
+    def __init__(self) -> None:
+        self.counts: list[tuple[int, int]] = []
+
+    def _count(self, model: Any) -> None:
+        tensors = sum(ref() is not None for ref in model.results.made)
+        self.counts.append((tensors, sum(ref() is not None for ref in Remembered.marks)))
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+        """Count what the last step left."""
+        self._count(pl_module)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *args: Any) -> None:
+        """Count what the Trainer still holds."""
+        self._count(pl_module)
+        assert len(pl_module.results.made) > len(Remembered.marks) > 0
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_nothing_is_kept_alive(*, broken: bool) -> None:
+    """No tensor and no graph of a traced step outlives it for the guard's sake."""
+    counts = []
+    choices: list[list[pl.Callback]] = [[], [GradGuard(trace_steps=3, patience=2)]]
+    for guards in choices:
+        Remembered.marks.clear()
+        survivors = Survivors()
+        pl.seed_everything(3, verbose=False)
+        trainer_for(Setting(), None, [*guards, survivors]).fit(Referred(broken=broken), data())
+        counts.append(survivors.counts)
+    assert counts[0] == counts[1]
+
+
+def test_model_dies_while_the_guard_lives() -> None:
+    """After the fit, a guard whose report is still read holds no parameter."""
+    guard = GradGuard(patience=2)
+    model = Net(broken=True)
+    trainer = trainer_for(Setting(), guard, [])
+    trainer.fit(model, data())
+    refs = [weakref.ref(p) for p in model.parameters()]
+    del model, trainer
+    gc.collect()
+    assert guard.report.has_findings()
+    assert not [ref for ref in refs if ref() is not None]
+
+
+def test_no_state_is_left_after_an_error() -> None:
+    """A step that raises leaves no mode, no hook and no stance behind."""
+
+    class Failing(Net):
+        def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
+            super().training_step(batch, batch_idx)
+            raise ValueError(batch_idx)
+
+    model = Failing()
+    before = hooks_of(model)
+    with pytest.raises(ValueError, match="0"):
+        trainer_for(Setting(), GradGuard(), []).fit(model, data())
+    assert hooks_of(model) == before
+    assert torch._C._len_torch_function_stack() == 0
+    assert not torch.nn.modules.module._global_forward_hooks
+    assert not torch.nn.modules.module._global_forward_pre_hooks

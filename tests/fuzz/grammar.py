@@ -101,7 +101,8 @@ PASSING = (
     _row("l", "{o} = torch.as_tensor({a}) * 1.1"),
     _row("l", "{o} = checkpoint(torch.tanh, {a}, use_reentrant=False)"),
     _row("l", "{o} = Double.apply({a})"),
-    _row("l", "{o} = hooked({a} * 1.0, twice)"),
+    _row("l", "{o} = {a} * 1.0", "if {o}.requires_grad:",
+         "    {o}.register_hook(twice)"),
     _row("l", "{o} = torch.einsum('bi,ij->bj', {a}, MIX)"),
     _row("l", "{o} = {a}.expand(2, 4, 3).mean(0)"),
     _row("l", "{o} = torch.zeros(4, 3)", "{o}[:, :2] = {a}[:, :2]"),
@@ -215,7 +216,8 @@ KILLING = (
     _row("z", "{o} = {a}.masked_fill(torch.ones(4, 3, dtype=torch.bool), 0.3)" + BLAME),
     _row("z", "u{t} = torch.tanh({a}) + 200", "{o} = torch.sigmoid(u{t})" + BLAME),
     _row("z", "{o} = torch.where({a}.isnan(), {a}, X)" + BLAME),
-    _row("z", "{o} = hooked({a} * 1.0, nothing)" + BLAME),
+    _row("z", "{o} = {a} * 1.0" + BLAME, "if {o}.requires_grad:",
+         "    {o}.register_hook(nothing)" + BLAME),
     _row("z", "{o} = Zero{t}.apply({a})" + BLAME, above=(
         "class Zero{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
         "        return torch.tanh(v)", "    @staticmethod", "    def backward(ctx, g):",
@@ -264,12 +266,6 @@ def nothing(grad):
     return grad if grad is None else grad * 0
 
 
-def hooked(value, hook):
-    if value.requires_grad:
-        value.register_hook(hook)
-    return value
-
-
 class Double(torch.autograd.Function):
     @staticmethod
     def forward(ctx, v):
@@ -286,11 +282,18 @@ Ways = Mapping[str, frozenset[tuple[str, int]]]
 
 @dataclass(slots=True)
 class Expectation:
-    """What the writer knows: parameter -> `LIVE`, `ZERO` or `CUT`, and the lines to blame."""
+    """What the writer knows.
+
+    Attributes:
+        state: parameter -> `LIVE`, `ZERO` or `CUT`.
+        lines: parameter -> the lines to blame.
+        dead_terms: for each term that is cut off, the parameters that flow into it, and the lines.
+        cut: parameters that flow into the loss, and only through cuts.
+    """
 
     state: dict[str, str] = field(default_factory=dict)
     lines: dict[str, set[int]] = field(default_factory=dict)
-    dead_terms: set[int] = field(default_factory=set)
+    dead_terms: list[tuple[frozenset[str], set[int]]] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
 
 
@@ -322,7 +325,7 @@ class _Writer:
         self.touched: dict[str, set[int]] = {}
         self.values = [_Value("x", {})]
         self.count = 0
-        self.dead_marks: set[int] = set()
+        self.dead_terms: list[tuple[frozenset[str], set[int]]] = []
 
     def fresh(self) -> int:
         self.count += 1
@@ -385,7 +388,8 @@ class _Writer:
             mark = self.fresh()
             self.body.append(self.rng.choice(TERMS).format(t=name, a=value.name) + f"  #@{mark}")
             if value.ways and all(s == CUT for way in value.ways.values() for s, _ in way):
-                self.dead_marks.update(m for way in value.ways.values() for _, m in way)
+                blamed = {m for way in value.ways.values() for _, m in way}
+                self.dead_terms.append((frozenset(value.ways), {mark, *blamed}))
             names.append(name)
             ways.append(value.ways)
             self._touch(value.ways, mark)
@@ -458,7 +462,9 @@ def _program(writer: _Writer, ways: Ways) -> Program:
         if way and state == CUT:
             expected.cut.add(name)
         expected.lines[name] = {line for mark in marks for line in places.get(mark, ())}
-    expected.dead_terms = {line for m in writer.dead_marks for line in places.get(m, ())}
+    for names, blamed in writer.dead_terms:
+        lines = {line for mark in blamed for line in places.get(mark, ())}
+        expected.dead_terms.append((names, lines))
     return Program(source, expected)
 
 

@@ -170,12 +170,24 @@ def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> 
 
 
 def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:
+    """Compare terms without a gradient; those of parameters that nothing else trains need no word."""
     said = [d for d in report.diagnostics if d.code == "GG103"]
-    wanted = bool(expected.dead_terms) and not truth.dead and bool(len(truth.states) - len(truth.named("none")))
-    if said and not wanted:
+    missing = truth.named("none")
+    terms = [lines for names, lines in expected.dead_terms if not names & missing]
+    if truth.dead or truth.nonfinite:
+        terms = []
+    if said and not terms:
         outcome.faults.append(f"false GG103 on line {said[0].span and said[0].span.line}")
-    if wanted and not said:
+    if terms and not said:
         outcome.faults.append("missed GG103")
+    if said and terms:
+        lines = set().union(*terms)
+        spans = {s.line for d in said for s in (d.span, *d.related) if s is not None}
+        outcome.blamed += 1
+        outcome.right += bool(lines & spans)
+        outcome.primary += bool(lines & spans)
+        if not lines & spans:
+            outcome.off["term"] = f"GG103 {sorted(spans)} for {sorted(lines)}"
 
 
 def _compare_lines(
