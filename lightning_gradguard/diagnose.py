@@ -5,6 +5,7 @@ This is the only place where a `Diagnostic` is made. The functions are pure: the
 return findings; when to ask which, and what to do with the answer, is decided elsewhere.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +18,14 @@ from lightning_gradguard.flow import Flow, Kill
 from lightning_gradguard.lineage import Cut, Lineage, Term, function_name
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
 from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
-from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace
+from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
 
 __all__ = ["Scene"]
 
 # Methods that run before Lightning asks for the optimizers.
 _EARLY = ("__init__", "setup", "configure_model", "prepare_data", "forward_init", "build")
+_OVERWRITTEN = re.compile(r"\[torch\.[\w.]+ \[([\d, ]*)\]\](?:, which is output \d+ of (?:AsStridedBackward0|(\w+)))?")
 _SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
 # Nodes whose derivative is zero everywhere -> public name of the operation.
 _STEP_NODES: Mapping[str, str] = {
@@ -481,6 +483,77 @@ def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
     )
 
 
+# -- GG109, GG110: errors of torch's backward pass
+
+
+def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
+    """GG109: an in-place write destroyed a value that the backward pass needs."""
+    match = _OVERWRITTEN.search(text)
+    shape = tuple(int(n) for n in match.group(1).split(",") if n.strip()) if match else None
+    family = _family(match.group(2)).lower() if match and match.group(2) else ""
+    writes = [(c, o) for c in scene.trace.calls for o in c.outputs if c.stack and _overwrites(c, o)]
+    fitting = [(c, o) for c, o in writes if shape is None or o.shape == shape]
+    ranked = sorted(fitting, key=lambda w: (not _made_by(w[1], family), w[0].index))
+    if not ranked:
+        return []
+    call = ranked[0][0]
+    span = _site_span(call.stack)
+    return [
+        _finding(
+            "GG109",
+            scene,
+            params=tuple(scene.judged),
+            slots={"op": call.public},
+            op=call.public,
+            span=span.labelled("overwrites a value that the backward pass needs") if span else None,
+            related=tuple(s for s in (_project_span(call.stack),) if s is not None),
+            cause=f"an earlier operation keeps its {'result' if family else 'input'} for the derivative, and this call changes it in place",
+            help="write the result to a new tensor, as in `x = x * y` for `x *= y`",
+        )
+    ]
+
+
+def _overwrites(call: Call, output: Value) -> bool:
+    return any(v.tensor_id == output.tensor_id and v.kind != "param" for v in call.inputs)
+
+
+def _made_by(value: Value, family: str) -> bool:
+    return any(v.tensor_id == value.tensor_id and v.call is not None and family.startswith(v.call.name.strip("_")) for v in value.parents)
+
+
+def kept_graphs(scene: Scene) -> list[Diagnostic]:
+    """GG110: a value that still carries the graph of an earlier step was used again."""
+    found = []
+    for prefix, module in scene.model.named_modules():
+        for attribute, item in vars(module).items():
+            if _holds_graph(item):
+                spans = syntax.attribute_spans(type(module), attribute)
+                late = [s for s in spans if s.function.rpartition(".")[2] not in _EARLY] or spans
+                name = f"{prefix}.{attribute}" if prefix else attribute
+                found.append(_kept_graph(scene, name, late[-1] if late else None))
+    return found[:1]
+
+
+def _holds_graph(item: object, depth: int = 3) -> bool:
+    if isinstance(item, Tensor):
+        return item.grad_fn is not None
+    if isinstance(item, dict) and depth:
+        return any(_holds_graph(v, depth - 1) for v in item.values())
+    return isinstance(item, (list, tuple)) and depth > 0 and any(_holds_graph(v, depth - 1) for v in item)
+
+
+def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
+    return _finding(
+        "GG110",
+        scene,
+        params=tuple(scene.judged),
+        slots={"name": name},
+        span=span.labelled("keeps the graph of this step for the next one") if span else None,
+        cause=f"`self.{name}` still carries the graph of an earlier step, whose saved values were freed by its `backward()`",
+        help=f"detach what is carried over\n    self.{name} = self.{name}.detach()",
+    )
+
+
 # -- GG201, GG202, GG203: zeros
 
 
@@ -760,6 +833,17 @@ def unchanged_parameters(scene: Scene, names: Sequence[str], why: str, span: Spa
     ]
 
 
+def unassigned_gradients(scene: Scene) -> list[Diagnostic]:
+    """GG403: the optimizers step, and nothing has ever filled a gradient."""
+    call = next((c for c in scene.trace.calls if c.name == "grad" and c.stack), None)
+    if call is None:
+        return []
+    why = "`torch.autograd.grad` returns gradients and leaves `.grad` alone; nothing has written them there"
+    span = _site_span(call.stack)
+    place = span.labelled("the gradients are returned, not stored") if span else None
+    return unchanged_parameters(scene, tuple(scene.judged), why, place, ())
+
+
 def unchecked(scene: Scene, what: str, why: str) -> list[Diagnostic]:
     """GG901: something could not be checked."""
     return [_finding("GG901", scene, slots={"what": what}, span=None, cause=why)]
@@ -773,6 +857,7 @@ def unused_suppression(scene: Scene, span: Span, comment: str) -> list[Diagnosti
 # The order of precedence: a finding of an earlier rule makes later ones about the same thing idle.
 CHECKS: tuple[tuple[str, Callable[..., list[Diagnostic]]], ...] = (
     ("GG101", disconnected_loss), ("GG102", disconnected_loss), ("GG108", undifferentiable_ops),
+    ("GG109", overwritten_values), ("GG110", kept_graphs),
     ("GG103", constant_terms), ("GG104", missing_parameters), ("GG105", missing_parameters),
     ("GG106", unused_parameters), ("GG107", unregistered_parameters), ("GG201", zero_parameters),
     ("GG202", zero_parameters), ("GG203", zero_parameters), ("GG204", nonfinite_gradients),

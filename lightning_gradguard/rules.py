@@ -709,6 +709,115 @@ _RULES = (
         sources=("https://docs.pytorch.org/docs/stable/generated/torch.heaviside.html",),
     ),
     Rule(
+        code="GG109",
+        name="overwritten-values",
+        message="`{op}` overwrites a value that the backward pass needs",
+        severity=Severity.ERROR,
+        what="A tensor that an operation keeps for its derivative is changed in place before `backward()`.",
+        why=(
+            "`backward()` raises that a variable was modified by an in-place operation and names a "
+            "shape and a version number, not the line that wrote."
+        ),
+        bad=_program(
+            """
+            class Model(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.gate = nn.Linear(4, 4)
+                    self.out = nn.Linear(4, 1)
+
+                def training_step(self, batch, batch_idx):
+                    x, y = batch
+                    gate = torch.sigmoid(self.gate(x))
+                    gate *= 0.9
+                    return F.mse_loss(self.out(gate * x), y)
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.1)
+            """,
+            _REGRESSION,
+        ),
+        good=_program(
+            """
+            class Model(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.gate = nn.Linear(4, 4)
+                    self.out = nn.Linear(4, 1)
+
+                def training_step(self, batch, batch_idx):
+                    x, y = batch
+                    gate = torch.sigmoid(self.gate(x))
+                    gate = gate * 0.9
+                    return F.mse_loss(self.out(gate * x), y)
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.1)
+            """,
+            _REGRESSION,
+        ),
+        limits=(
+            "Said after torch has raised, and only for a step that was traced. Where several "
+            "in-place calls write to tensors of the same shape, the first that fits is named."
+        ),
+        sources=(_AUTOGRAD,),
+    ),
+    Rule(
+        code="GG110",
+        name="kept-graphs",
+        message="`{name}` carries the graph of an earlier step into this one",
+        severity=Severity.ERROR,
+        what="A value that is kept on the module between steps still holds the graph it was made in.",
+        why=(
+            "The second `backward()` raises that the graph is gone through a second time; with "
+            "`retain_graph=True` memory grows with every step instead."
+        ),
+        bad=_program(
+            """
+            class Model(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.cell = nn.GRUCell(4, 4)
+                    self.out = nn.Linear(4, 1)
+                    self.state = torch.zeros(4, 4)
+
+                def training_step(self, batch, batch_idx):
+                    x, y = batch
+                    self.state = self.cell(x, self.state)
+                    return F.mse_loss(self.out(self.state), y)
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.1)
+            """,
+            _REGRESSION,
+        ),
+        good=_program(
+            """
+            class Model(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.cell = nn.GRUCell(4, 4)
+                    self.out = nn.Linear(4, 1)
+                    self.state = torch.zeros(4, 4)
+
+                def training_step(self, batch, batch_idx):
+                    x, y = batch
+                    state = self.cell(x, self.state)
+                    self.state = state.detach()
+                    return F.mse_loss(self.out(state), y)
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.1)
+            """,
+            _REGRESSION,
+        ),
+        limits=(
+            "Said after torch has raised. Values kept outside of the module, in globals or "
+            "closures, are not found."
+        ),
+        sources=(_AUTOGRAD,),
+    ),
+    Rule(
         code="GG201",
         name="constant-outputs",
         message="the gradient of `{name}` is exactly zero, by construction",

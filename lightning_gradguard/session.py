@@ -100,6 +100,8 @@ class Session:
         self._stance: Any = None
         self._off: set[str] = set()
         self._replay: Replay | None = None
+        self._idle_steps = 0
+        self._live_steps = 0
         self._loss_finite = True
         self._judged_ever: dict[str, Tensor] = {}
 
@@ -189,7 +191,9 @@ class Session:
             return
         named = self.judged(optimizer)
         if not self._backward_seen and all(p.grad is None for p in named.values()):
+            self._idle_steps += 1
             return
+        self._live_steps += 1
         self._observe(named, raw)
 
     def end_batch(self) -> None:
@@ -210,6 +214,8 @@ class Session:
         self._finish_trace()
         if self.audit.tracks or self._batches:
             self._judge(final=True)
+        if self._idle_steps and not self._live_steps:
+            self.emit(diagnose.unassigned_gradients(self._scene(when=f"in {self._idle_steps} of {self._idle_steps} steps")))
         self._unused_patterns()
         self._update_report()
 
@@ -217,11 +223,20 @@ class Session:
         """Clean up after an exception in the run, and name the operation that torch refused."""
         self._leave()
         self._close_flows()
-        match = _UNDERIVED.search(str(error))
-        if match and self._now is not None:
-            self.emit(diagnose.underived_call(self._scene(self._now), match.group(1) or match.group(2)))
+        self._explain_error(str(error))
         self._now = None
         self._update_report()
+
+    def _explain_error(self, text: str) -> None:
+        """Name the line behind an error of torch's backward pass; the error itself is left alone."""
+        scene = self._scene(self._now) if self._now is not None else self._scene()
+        match = _UNDERIVED.search(text)
+        if match and self._now is not None:
+            self.emit(diagnose.underived_call(scene, match.group(1) or match.group(2)))
+        elif "modified by an inplace operation" in text:
+            self.emit(diagnose.overwritten_values(scene, text))
+        elif "backward through the graph a second time" in text:
+            self.emit(diagnose.kept_graphs(scene))
 
     # -- tracing
 
@@ -345,7 +360,7 @@ class Session:
             self.off("trace", now.trace.fault)
         if now.trace.truncated:
             self.report.add_limit(f"the trace stopped after {len(now.trace.calls):,} calls")
-        if now.trace.losses:
+        if now.trace.losses or now.trace.calls and not self.automatic:
             self._kept.append(now)
 
     def _scene(self, traced: _Traced | None = None, when: str = "") -> Scene:
@@ -383,10 +398,18 @@ class Session:
             if state is State.NONE and self._after.get(name):
                 self.audit.tracks[name].cleared += 1
         broken = [n for n, s in states.items() if s is State.NONFINITE]
-        if broken:
-            broken = [n for n, p in named.items() if state_of(p.grad) is State.NONFINITE]
-            self._nonfinite(broken)
+        if broken or not self._loss_finite:
+            self._nonfinite(self._recount(named, states))
         self._arm(states)
+
+    def _recount(self, named: Mapping[str, Tensor], states: Mapping[str, State]) -> list[str]:
+        """Return every parameter with a non-finite gradient, by a full read: samples may have missed some."""
+        broken = [n for n in states if state_of(named[n].grad) is State.NONFINITE]
+        for name in broken:
+            if states[name] is not State.NONFINITE:
+                self.audit.tracks[name].nonfinite += 1
+                self.audit.tracks[name].nonfinite_ever = True
+        return broken
 
     def _observe_raw(self, optimizer: Any) -> None:  # noqa: ANN401
         """Judge an optimizer that steps behind the trainer's back, by what is left at the end of the batch."""

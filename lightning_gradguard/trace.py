@@ -632,9 +632,11 @@ class Recorder(TorchFunctionMode):
 
     def _check(self, call: Call, tensors: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
         """Note a call that makes a non-finite value from finite ones."""
-        bad = [_worst(t) for t in outputs]
-        if any(bad) and not any(_worst(t) for t in tensors):
-            self.nonfinite.append((call, next(b for b in bad if b)))
+        made, got = {_worst(t) for t in outputs}, {_worst(t) for t in tensors}
+        if "nan" in made and "nan" not in got:
+            self.nonfinite.append((call, "nan"))
+        elif "inf" in made and not got & {"nan", "inf"} and not _asks_for_inf(call):
+            self.nonfinite.append((call, "inf"))
 
 
 def unseen(deed: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
@@ -864,6 +866,11 @@ def _describe_switch() -> Off:
         owner, frame = frame.f_code.co_qualname.partition(".")[0], frame.f_back
     wrapped = decorator.f_locals.get("func") if decorator is not None else None
     return Off(f"torch.{owner}", stack, getattr(wrapped, "__code__", None))
+
+
+def _asks_for_inf(call: Call) -> bool:
+    """Say whether a call was given an infinity, as a mask of attention scores is."""
+    return any(c in (float("inf"), float("-inf")) for c in (*call.constants, *call.keywords.values()) if isinstance(c, float))
 
 
 def _worst(tensor: Tensor) -> str:

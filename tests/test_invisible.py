@@ -311,9 +311,9 @@ class Watcher(pl.Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Look after the step, and save when it is the second."""
+        """Look after the step, and save on the way."""
         self._note("end", pl_module)
-        if batch_idx == 1:
+        if batch_idx in {1, 4}:
             trainer.save_checkpoint("middle.ckpt")
 
 
@@ -434,8 +434,9 @@ class Outcome:
 
 @pytest.fixture(autouse=True)
 def _few_warnings() -> None:
-    """Let a model have a validation step and no data for it."""
+    """Let a model have a validation step and no data for it, and resume in the middle of an epoch."""
     warnings.filterwarnings("ignore", message="You defined a `validation_step`")
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before")
 
 
 def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
