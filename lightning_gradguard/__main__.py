@@ -302,13 +302,11 @@ def _check(options: argparse.Namespace) -> int:
     model = _made(options.model, make_model, **arguments)
     data = _made(options.data, make_data)
     fault = observe(guard, model, data, options.steps)
-    status = _print_report(guard.report, options.format)
-    if fault is None or status == _FINDINGS:
-        return status
-    if isinstance(fault, TypeError) and not guard.report.total:
-        raise _UsageError(str(fault))
-    traceback.print_exception(fault)
-    raise _UsageError(f"the training stopped: {type(fault).__name__}: {fault}")
+    if fault is None or guard.report.has_findings():
+        return _print_report(guard.report, options.format)
+    if not guard.report.step and not isinstance(fault, TypeError):
+        traceback.print_exception(fault)
+    raise _UsageError(f"the training stopped with {type(fault).__name__}: {fault}")
 
 
 def _accept_report(path: str) -> None:

@@ -84,10 +84,16 @@ class Audit:
 
     def __init__(self) -> None:
         self.tracks: dict[str, Track] = {}
+        self.numels: dict[str, int] = {}  # where a parameter does not tell its own
         self.norm_squared = 0.0
 
     def observe(
-        self, named: Mapping[str, Tensor], step: int, *, empty_ok: bool = True
+        self,
+        named: Mapping[str, Tensor],
+        step: int,
+        *,
+        empty_ok: bool = True,
+        states: Mapping[str, State] | None = None,
     ) -> dict[str, State]:
         """Take the gradients as they are before an optimizer step.
 
@@ -95,6 +101,7 @@ class Audit:
             named: name -> judged parameter.
             step: global step.
             empty_ok: leave parameters without values out.
+            states: what all ranks together have found; looked up here where it is `None`.
 
         Returns:
             name -> state.
@@ -104,17 +111,27 @@ class Audit:
             >>> audit.observe({"p": p}, 0)
             {'p': <State.NONE: 0>}
         """
-        named = {n: p for n, p in named.items() if not (empty_ok and _is_empty(p))}
-        states = dict(zip(named, states_of([p.grad for p in named.values()]), strict=True))
-        for name, state in states.items():
+        if states is None:
+            named = {n: p for n, p in named.items() if not (empty_ok and _is_empty(p))}
+            states = dict(zip(named, states_of([p.grad for p in named.values()]), strict=True))
+        known = {n: s for n, s in states.items() if s is not State.EMPTY}
+        for name, state in known.items():
             self.track(name, named[name]).note(state, step)
-        return states
+        return known
+
+    @staticmethod
+    def local(named: Mapping[str, Tensor]) -> dict[str, State]:
+        """Return the states of what this rank holds; a shard without values is `EMPTY`."""
+        grads = [_local_part(p.grad) for p in named.values()]
+        states = dict(zip(named, states_of(grads), strict=True))
+        empty = (n for n, p in named.items() if _is_empty(p) or _local_part(p).numel() == 0)  # type: ignore[union-attr]
+        return states | dict.fromkeys(empty, State.EMPTY)
 
     def track(self, name: str, param: Tensor) -> Track:
         """Return the track of a parameter, starting one if needed."""
         found = self.tracks.get(name)
         if found is None:
-            found = self.tracks[name] = Track(_numel(param))
+            found = self.tracks[name] = Track(self.numels.get(name) or _numel(param))
         return found
 
     def state_dict(self) -> dict[str, Any]:
@@ -181,6 +198,12 @@ def _sampled(grads: Sequence[Tensor]) -> list[State]:
             elif any(values):
                 result[i] = State.ALIVE
     return result
+
+
+def _local_part(tensor: Tensor | None) -> Tensor | None:
+    """Return what this rank holds of a tensor that is spread over ranks."""
+    spread = getattr(tensor, "to_local", None)
+    return tensor if spread is None else spread()
 
 
 def _by_device(grads: Sequence[Tensor]) -> Iterable[list[int]]:

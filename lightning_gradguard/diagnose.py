@@ -7,7 +7,7 @@ return findings; when to ask which, and what to do with the answer, is decided e
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lightning_gradguard import advice, ops, syntax
 from lightning_gradguard.flow import Flow, Kill
 from lightning_gradguard.lineage import Cut, Lineage, Term, function_name
+from lightning_gradguard.ranks import words
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
 from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
@@ -844,6 +845,138 @@ def unassigned_gradients(scene: Scene) -> list[Diagnostic]:
     return unchanged_parameters(scene, tuple(scene.judged), why, place, ())
 
 
+# -- GG301, GG302: ranks that differ
+
+
+def divergent_parameters(
+    scene: Scene, names: Sequence[str], having: Sequence[int], lacking: Sequence[int], *, waits: bool
+) -> list[Diagnostic]:
+    """GG301: the graph reaches these parameters on some ranks only.
+
+    Args:
+        scene: the step, best on a rank whose graph reaches them.
+        names: the parameters.
+        having: ranks whose graph reaches them.
+        lacking: the other ranks.
+        waits: the gradient exchange waits for the ranks that lack them, as plain DDP does.
+    """
+    span = _first_use(scene, names, f"used here on {words(having)}, not on {words(lacking)}")
+    if span is None:
+        owner, attribute, prefix = _owner(scene.model, names[0])
+        made = syntax.attribute_span(type(owner), attribute)
+        span = made.labelled(f"`{prefix}` is used on {words(having)}, not on {words(lacking)}") if made else None
+    size = len(having) + len(lacking)
+    lost = (
+        f"the gradient exchange waits for gradients that {words(lacking)} never sends: the job hangs until the "
+        "time limit of the process group ends it"
+        if waits
+        else f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these parameters silently "
+        f"gets {len(having)}/{size} of the average of the ranks that use it"
+        + (", that is half of it" if 2 * len(having) == size else "")
+    )
+    return [
+        _finding(
+            "GG301",
+            scene,
+            params=tuple(names),
+            slots={"parameters": _phrase(tuple(names)), "some": words(having), "others": words(lacking)},
+            span=span,
+            ranks=tuple(lacking),
+            cause=f"the loss depends on {_phrase(tuple(names))} on {words(having)}; on {words(lacking)} no path leads from the loss to them",
+            evidence=scene.when,
+            effect=lost,
+            help="let every rank use the same layers in the same step; where a rank has nothing to add, multiply by 0 instead of leaving the layer out",
+        )
+    ]
+
+
+def divergent_losses(
+    scene: Scene, base: Diagnostic | None, having: Sequence[int], lacking: Sequence[int], *, leaf: bool
+) -> list[Diagnostic]:
+    """GG302: the loss of some ranks cannot train anything, that of the others can.
+
+    Args:
+        scene: the step.
+        base: what the first of the failing ranks found about its own loss, if it did.
+        having: ranks with a connected loss.
+        lacking: the other ranks.
+        leaf: `backward()` succeeds on the failing ranks, and reaches no parameter.
+    """
+    what = "is a leaf of its own, so `backward()` succeeds there and reaches no parameter" if leaf else "has no graph, so `backward()` raises there"
+    span = base.span if base is not None else syntax.method_span(type(scene.model), "training_step")
+    return [
+        _finding(
+            "GG302",
+            scene,
+            params=tuple(scene.judged),
+            slots={"some": words(having), "others": words(lacking)},
+            span=span,
+            related=base.related if base is not None else (),
+            op=base.op if base is not None else None,
+            metric=base.metric if base is not None else None,
+            ranks=tuple(lacking),
+            cause=f"on {words(lacking)} the loss {what}" + (f". {base.cause[0].upper()}{base.cause[1:]}" if base is not None and base.cause else ""),
+            evidence=scene.when,
+            effect=f"{words(having)} would wait for gradients that {words(lacking)} never sends",
+            help=base.help if base is not None and base.help else "compute the loss in the same way on every rank",
+        )
+    ]
+
+
+def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
+    """GG104, GG105, GG106 under plain DDP: no rank sends a gradient that all of them wait for."""
+    judged = [n for n in names if n in scene.judged]
+    found = missing_parameters(scene, judged) + unused_parameters(scene, [n for n in names if n not in scene.judged])
+    effect = (
+        "DDP waits for these gradients: in this step it would average none at all, so the copies of the model "
+        "drift apart, and the next forward pass raises `Expected to have finished reduction in the prior iteration`"
+    )
+    extra = "\n    strategy=DDPStrategy(find_unused_parameters=True)"
+    return [
+        replace(d, severity=Severity.ERROR, effect=effect, help=d.help + f"; or let DDP look for unused parameters in every step{extra}")
+        for d in found
+    ]
+
+
+def gradless_shards(scene: Scene, names: Sequence[str], *, zero: bool) -> list[Diagnostic]:
+    """GG106, GG203 where parameters are spread over ranks and no trace can follow their shards."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(name.rpartition(".")[0], []).append(name)
+    return [_gradless(scene, tuple(group), zero=zero) for group in groups.values()]
+
+
+def _gradless(scene: Scene, names: tuple[str, ...], *, zero: bool) -> Diagnostic:
+    owner, attribute, prefix = _owner(scene.model, names[0])
+    span = syntax.attribute_span(type(owner), attribute)
+    why = (
+        "every shard of their gradient is exactly zero on every rank. Where a sharded unit holds used and unused "
+        "parameters together, an unused one shows as zero as well"
+        if zero
+        else "no rank receives a gradient for these parameters"
+    )
+    return _finding(
+        "GG203" if zero else "GG106",
+        scene,
+        params=names,
+        slots={"op": "", "name": prefix, "parameters": _phrase(names), "steps": scene.when or "every step"},
+        span=span.labelled(f"`{prefix}` is created here") if span else None,
+        cause=why,
+        evidence=("max |grad| = 0 over all ranks " if zero else "`.grad` was `None` on all ranks ") + scene.when,
+        effect="no optimizer step changes these parameters, apart from weight decay and momentum" if zero else "the optimizer skips these parameters, they keep their initial values",
+        help=f"use `{prefix}` in the loss, delete it, or freeze it\n    self.{prefix}.requires_grad_(False)",
+    )
+
+
+def _first_use(scene: Scene, names: Sequence[str], label: str) -> Span | None:
+    """Return the first call of the step that reads one of these parameters."""
+    values = {id(v) for n in names if (v := scene.trace.params.get(n)) is not None}
+    for call in scene.trace.calls:
+        if call.stack and any(id(v) in values for v in call.inputs):
+            return locate(call.stack[0], label)
+    return None
+
+
 def unchecked(scene: Scene, what: str, why: str) -> list[Diagnostic]:
     """GG901: something could not be checked."""
     return [_finding("GG901", scene, slots={"what": what}, span=None, cause=why)]
@@ -861,6 +994,7 @@ CHECKS: tuple[tuple[str, Callable[..., list[Diagnostic]]], ...] = (
     ("GG103", constant_terms), ("GG104", missing_parameters), ("GG105", missing_parameters),
     ("GG106", unused_parameters), ("GG107", unregistered_parameters), ("GG201", zero_parameters),
     ("GG202", zero_parameters), ("GG203", zero_parameters), ("GG204", nonfinite_gradients),
+    ("GG301", divergent_parameters), ("GG302", divergent_losses),
     ("GG401", unoptimized_parameters), ("GG402", stale_optimizer_parameters),
     ("GG403", unchanged_parameters), ("GG901", unchecked), ("GG902", unused_suppression),
 )  # fmt: skip
@@ -917,7 +1051,7 @@ def _group(scene: Scene, cuts: Mapping[Any, tuple[Cut, ...]], names: Sequence[st
     groups: dict[object, tuple[Cut, list[str]]] = {}
     for name in names:
         value = scene.trace.params.get(name)
-        mine = cuts.get(value, ()) if value is not None else ()
+        mine = scene.lineage.main_cuts(name, cuts.get(value, ())) if value is not None else ()
         if mine:
             groups.setdefault(mine[0].site, (mine[0], []))[1].append(name)
     ordered = sorted(groups.values(), key=lambda g: (-len(g[1]), g[0].doubt, g[0].call.index))

@@ -6,12 +6,12 @@ back; it is found by following what a parameter feeds until the first value that
 gradient any further.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack
-from lightning_gradguard.syntax import callee, depends, reflows
+from lightning_gradguard.syntax import callee, depends, operand_depends, reflows
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
 
@@ -127,8 +127,10 @@ class Lineage:
 
     @staticmethod
     def _reached(losses: Iterable[LossView]) -> tuple[frozenset[int], frozenset[str]]:
-        seqs = {seq for view in losses for seq in view.seqs}
-        return frozenset(seqs), frozenset(name for view in losses for name in view.params)
+        """Return the nodes from which a graph leads to a parameter, and those parameters."""
+        views = list(losses)
+        seqs = {seq for view in views for seq in _leading_to_parameters(view)}
+        return frozenset(seqs), frozenset(name for view in views for name in view.params)
 
     def connected(self, value: Value) -> bool:
         """Say whether a gradient of some loss flows into a value."""
@@ -251,6 +253,39 @@ class Lineage:
                 last = call if fresh else last
         return last
 
+    def main_cuts(self, name: str, cuts: tuple[Cut, ...]) -> tuple[Cut, ...]:
+        """Leave out the cuts whose data joins a way that is still alive, and is cut again further on.
+
+        The idiom `x + (q - x).detach()` is such a cut: what it stops comes back with `x`.
+        """
+        if len(cuts) < 2:  # noqa: PLR2004 - nothing to choose from
+            return cuts
+        live = self._live_from(self.trace.params[name])
+        ends = {v.value for v in self.trace.losses if v.value is not None}
+        main = tuple(c for c in cuts if self._gets_past(c, live, ends))
+        return main or cuts
+
+    def _live_from(self, start: Value) -> set[Value]:
+        """Return the values through which a gradient could still flow back to a value."""
+        live = {start}
+        for call in self.trace.calls:
+            for value in call.inputs:
+                if value in live:
+                    live.update(o for o in call.outputs if value in o.parents and self._carries(value, o))
+        return live
+
+    def _gets_past(self, cut: Cut, live: set[Value], ends: set[Value]) -> bool:
+        """Say whether the data of a cut reaches a loss without meeting a value that is still alive."""
+        if cut.output is None:
+            return True
+        tainted = {cut.output}
+        for call in self.trace.calls[cut.call.index + 1 :]:
+            if not tainted.isdisjoint(call.inputs):
+                if call.is_exit:
+                    return True
+                tainted.update(o for o in call.outputs if o not in live and not tainted.isdisjoint(o.parents))
+        return not ends.isdisjoint(tainted)
+
     # -- values that leave torch and come back
 
     def _links_of(self, call: Call) -> list[Call]:
@@ -306,7 +341,7 @@ class Lineage:
 
     def _exits_into(self, call: Call) -> list[Call]:
         self._link()
-        return self._backlinks.get(call.index, [])
+        return [e for e in self._backlinks.get(call.index, []) if _number_comes_from(e, call)]
 
     def _descend(
         self, top: Value, found: list[tuple[Call, int, Value | None]], spine: set[Value]
@@ -372,6 +407,30 @@ def _takes_python(call: Call) -> bool:
     if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
         return True
     return any(c is ... or _is_number(c) or isinstance(c, tuple) for c in (*call.constants, *call.keywords.values()))
+
+
+def _leading_to_parameters(view: LossView) -> Iterator[int]:
+    """Yield the sequence numbers of the nodes below which a parameter lies, or may lie out of sight."""
+    above: dict[int, list[int]] = {}
+    for node, children in enumerate(view.children):
+        for child in children:
+            above.setdefault(child, []).append(node)
+    stack = [*view.params.values(), *(i for i, name in enumerate(view.names) if name in view.opaque)]
+    seen = set(stack)
+    while stack:
+        for parent in above.get(stack.pop(), ()):
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return (seq for seq, node in view.seqs.items() if node in seen)
+
+
+def _number_comes_from(leaving: Call, addition: Call) -> bool:
+    """Say whether the plain number in an addition is made from what an exit returned."""
+    left = addition.name in {"__radd__", "__rsub__"}
+    told = operand_depends(leaving.stack, addition.stack, left=left)
+    number = leaving.exit_value
+    return any(c == number for c in addition.constants if _is_number(c)) if told is None else told
 
 
 def _linked(leaving: Call, entry: Call) -> bool:

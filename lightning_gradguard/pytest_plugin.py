@@ -138,9 +138,11 @@ class Watch:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Hand a guard to every Trainer that is made while this test runs."""
         options = self._options(item)
-        if options is None:
+        if options is None and _is_enabled(item):
             return (yield)
-        token = environment.override.set(lambda: [self._stand_in(options)])
+        token = environment.override.set(
+            lambda: [] if options is None else [self._stand_in(options)]
+        )
         try:
             return (yield)
         finally:

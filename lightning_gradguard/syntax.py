@@ -231,6 +231,29 @@ def depends(source: Stack, target: Stack) -> bool | None:
     return None
 
 
+def operand_depends(source: Stack, target: Stack, *, left: bool) -> bool | None:
+    """Say the same as `depends`, of one side of the addition at `target` only.
+
+    Returns:
+        `None` where there is no common function, no source text, or no addition there.
+    """
+    frames = {site[0]: site for site in reversed(target)}
+    shared = next(((s, frames[s[0]]) for s in source if s[0] in frames), None)
+    if shared is None:
+        return None
+    scope, origin, goal = function_node(shared[0][0]), node_at(shared[0]), node_at(shared[1])
+    if scope is None or origin is None:
+        return None
+    if isinstance(goal, ast.BinOp):
+        operand: ast.AST = goal.left if left else goal.right
+    elif isinstance(goal, (ast.AugAssign, ast.Call)):
+        operand = goal.value if isinstance(goal, ast.AugAssign) else goal
+    else:
+        return None
+    tainted, _ = _taint(scope, origin)
+    return _is_tainted(operand, origin, tainted)
+
+
 def reflows(site: Site) -> bool:
     """Say whether the arguments of the call at a site are all literals."""
     node = node_at(site)

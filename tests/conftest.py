@@ -26,6 +26,13 @@ QUIET: dict[str, Any] = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what only this project needs."""
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="write the stored texts instead of comparing"
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_lightning() -> Iterator[None]:
     """Hide what Lightning says about hardware; findings of the guard have their own logger."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 __all__ = ["Program", "write"]
 
 # What an operation does to the gradient of an input.
-LIVE, CUT, ZERO, UNREAD = "l", "c", "z", "n"
+LIVE, CUT, ZERO, UNREAD, STOPPED = "l", "c", "z", "n", "s"
 # The end of a template line that is to be blamed.
 BLAME = "  #!"
 
@@ -25,7 +25,8 @@ class Row:
     """One operation.
 
     Attributes:
-        effect: one letter an input: gradient passes, is cut, is zero, or the input is not read.
+        effect: one letter an input: gradient passes, is cut, is zero, the input is not read, or the
+            backward pass returns none although the result requires grad.
         lines: source with `{o}` for the result, `{a}` and `{b}` for the inputs, `{t}` for a fresh
             number; the line to blame ends with `  #!`.
         above: functions and classes that stand before the module, same placeholders.
@@ -190,7 +191,7 @@ CUTTING = (
     _row("c", "{o} = fix{t}({a})", above=(
         "def fix{t}(v):", "    n = [float(e) for e in v.flatten()]" + BLAME,
         "    return torch.tensor(n).view(4, 3)")),
-    _row("c", "{o} = Stop{t}.apply({a})" + BLAME, above=(
+    _row("s", "{o} = Stop{t}.apply({a})" + BLAME, above=(
         "class Stop{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
         "        return torch.tanh(v)", "    @staticmethod", "    def backward(ctx, g):",
         "        return None")),
@@ -277,7 +278,9 @@ class Double(torch.autograd.Function):
 
 """
 
-Ways = Mapping[str, frozenset[tuple[str, int]]]
+# Parameter -> for each way on which it flows into a value, its state and the marks to blame.
+Way = tuple[str, frozenset[int]]
+Ways = Mapping[str, frozenset[Way]]
 
 
 @dataclass(slots=True)
@@ -346,7 +349,7 @@ class _Writer:
         ways = dict(source.ways)
         use = self.fresh()
         for suffix in layer.params:
-            ways[attribute + suffix] = frozenset({(LIVE, 0)})
+            ways[attribute + suffix] = frozenset({(LIVE, frozenset())})
             self.params[attribute + suffix] = mark
         result = f"h{number}"
         for line in layer.lines:
@@ -388,7 +391,7 @@ class _Writer:
             mark = self.fresh()
             self.body.append(self.rng.choice(TERMS).format(t=name, a=value.name) + f"  #@{mark}")
             if value.ways and all(s == CUT for way in value.ways.values() for s, _ in way):
-                blamed = {m for way in value.ways.values() for _, m in way}
+                blamed = {m for way in value.ways.values() for _, ms in way for m in ms}
                 self.dead_terms.append((frozenset(value.ways), {mark, *blamed}))
             names.append(name)
             ways.append(value.ways)
@@ -456,7 +459,7 @@ def _program(writer: _Writer, ways: Ways) -> Program:
         states = {state for state, _ in way}
         state = LIVE if LIVE in states else ZERO if ZERO in states else CUT
         expected.state[name] = state
-        marks = {mark for s, mark in way if s == state and mark}
+        marks = {mark for s, blamed in way if s == state or s == STOPPED for mark in blamed}
         if not way:
             marks = writer.touched.get(name) or {made}
         if way and state == CUT:
@@ -493,15 +496,19 @@ def _through(ways: Ways, effect: str, mark: int) -> Ways:
     return {n: frozenset(_step(s, m, effect, mark) for s, m in way) for n, way in ways.items()}
 
 
-def _step(state: str, blamed: int, effect: str, mark: int) -> tuple[str, int]:
-    """Return what becomes of one way: the cut nearest to the parameter hides later ones."""
+def _step(state: str, blamed: frozenset[int], effect: str, mark: int) -> Way:
+    """Return what becomes of one way: a cut hides what comes after it, zeros add up."""
     if state == CUT:
         return state, blamed
-    return (effect, mark) if effect == CUT or state == LIVE else (state, blamed)
+    if state == STOPPED:
+        return CUT if effect == CUT else STOPPED, blamed | {mark}
+    if state == ZERO and effect == ZERO:
+        return ZERO, blamed | {mark}
+    return (effect, frozenset({mark})) if effect != ZERO or state == LIVE else (state, blamed)
 
 
 def _merged(many: Iterable[Ways]) -> Ways:
-    merged: dict[str, frozenset[tuple[str, int]]] = {}
+    merged: dict[str, frozenset[Way]] = {}
     for ways in many:
         for name, way in ways.items():
             merged[name] = merged.get(name, frozenset()) | way
