@@ -6,6 +6,7 @@ import ast
 from lightning_gradguard import ops, syntax
 from lightning_gradguard.flow import Kill
 from lightning_gradguard.lineage import Cut, Term
+from lightning_gradguard.metrics import Metric, recognise
 from lightning_gradguard.source import Span
 from lightning_gradguard.trace import Call, LossView, Trace, Value
 
@@ -74,7 +75,15 @@ def for_unregistered(span: Span | None) -> str:
 
 def metric_of(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None) -> str | None:
     """Return the torchmetrics class that the cut chain computes, if it is recognised."""
-    return None
+    found = recognised(trace, cut, view, goal)
+    return found.name if found is not None else None
+
+
+def recognised(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None) -> Metric | None:
+    """Return the metric that the cut chain computes, if there is one."""
+    if view is None and trace.losses:
+        view = trace.losses[-1]
+    return recognise(trace, cut, goal or (view.value if view is not None else None))
 
 
 def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:

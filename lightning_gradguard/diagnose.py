@@ -260,17 +260,35 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
     span = _term_span(term)
     lost = _cut_span(cut, f"the gradient of this term was lost here, at `{_bare(cut)}`")
     live = [n for n in view.params if n in scene.judged]
+    amount, share = _share(scene, view, term)
     return _finding(
         "GG103",
         scene,
         op=_op_of(cut),
-        span=span.labelled("adds a number to the loss and 0 to every gradient") if span else lost,
+        span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient") if span else lost,
         related=tuple(s for s in (lost, *_related_spans(cut, [], view)) if s is not None and s != span),
         cause="the term holds no differentiable path to a parameter. The rest of the loss still trains "
         f"{_count(len(live), 'parameter')}, so training runs and this term only shifts the logged value",
+        evidence=share,
         help=advice.for_term(scene.trace, cut, term),
         metric=advice.metric_of(scene.trace, cut, view, goal=term.value),
     )
+
+
+def _share(scene: Scene, view: LossView, term: Term) -> tuple[str, str]:
+    """Return how much a term adds to the loss, as a number and as a share; empty where it is not known."""
+    whole = scene.trace.scalars.get(view.value) if view.value is not None else None
+    if term.value is not None:
+        part = scene.trace.scalars.get(term.value)
+        number = float(part) if part is not None else None
+    else:
+        number = next((float(c) for c in term.call.constants if isinstance(c, (int, float))), None)
+    if number is None or whole is None:
+        return "", ""
+    text = f"{number:.4g}"
+    total = float(whole)
+    share = f"{100 * abs(number / total):.1f} % of the loss" if total else "part of a loss of 0"
+    return text, f"the term is {share} ({text} of {total:.4g}) at global step {scene.step}"
 
 
 def _term_span(term: Term) -> Span | None:
@@ -749,7 +767,7 @@ def _nonfinite_cause(scene: Scene, origin: tuple[Call, str] | None, kill: Kill |
 # -- GG107, GG401, GG402, GG403: the optimizer
 
 
-def unregistered_parameters(scene: Scene, hidden: Mapping[str, Tensor], where: Mapping[str, Span | None]) -> list[Diagnostic]:
+def unregistered_parameters(scene: Scene, hidden: Mapping[str, int], where: Mapping[str, Span | None]) -> list[Diagnostic]:
     """GG107: tensors that the loss could train but that are no parameters of the module."""
     groups: dict[object, list[str]] = {}
     for name in hidden:
@@ -763,6 +781,9 @@ def unregistered_parameters(scene: Scene, hidden: Mapping[str, Tensor], where: M
                 scene,
                 params=tuple(names),
                 slots={"name": _stem(names)},
+                params_total=len(scene.judged) + len(hidden),
+                values=sum(hidden[n] for n in names),
+                values_total=sum(map(_numel, scene.judged.values())) + sum(hidden.values()),
                 span=span.labelled("not registered: `parameters()` does not see what is kept here") if span else None,
                 cause="gradients reach these tensors, but they are no parameters of the module: the optimizer, the "
                 "checkpoint and `.to(device)` do not know them",
@@ -784,6 +805,8 @@ def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Seque
             scene,
             params=tuple(names),
             slots={"parameters": _phrase(tuple(names))},
+            params_total=len(scene.judged) + len(names),
+            values_total=sum(map(_numel, scene.judged.values())) + _size(scene, names),
             op=type(optimizers[0]).__name__ if optimizers else None,
             span=span if span is late or span is None or span.label else span.labelled(f"does not hold {_phrase(tuple(names))}"),
             related=tuple(s for s in (holder,) if s is not None and late is not None),
@@ -1015,8 +1038,11 @@ def _finding(
 ) -> Diagnostic:
     """Make a diagnostic: the static part from the rule, the dynamic part from the arguments."""
     rule = RULES[code]
-    sizes = {n: _numel(p) for n, p in scene.judged.items()}
-    named = dict(scene.model.named_parameters())
+    counts = {
+        "params_total": len(scene.judged) or len(params),
+        "values": _size(scene, params),
+        "values_total": sum(map(_numel, scene.judged.values())),
+    }
     return Diagnostic(
         code=code,
         name=rule.name,
@@ -1025,11 +1051,14 @@ def _finding(
         span=span,
         params=params,
         step=scene.step,
-        params_total=len(scene.judged) or len(params),
-        values=sum(_numel(named[n]) for n in params if n in named),
-        values_total=sum(sizes.values()),
-        **details,
+        **(counts | details),
     )
+
+
+def _size(scene: Scene, names: Iterable[str]) -> int:
+    """Return the number of values of some parameters."""
+    named = dict(scene.model.named_parameters())
+    return sum(_numel(named[n]) for n in names if n in named)
 
 
 # -- cuts

@@ -46,6 +46,7 @@ class Settings:
     patience: int = 10
     trace_steps: int = 1
     every_n_steps: int = 1
+    agree_every_n_steps: int | None = None
 
     @property
     def codes(self) -> frozenset[str]:
@@ -61,7 +62,7 @@ class _Traced:
     trace: Trace
     flows: list[Flow] = field(default_factory=list)
     recorder: Recorder | None = None
-    hidden: dict[str, Tensor] = field(default_factory=dict)
+    hidden: dict[str, int] = field(default_factory=dict)
     places: dict[str, Any] = field(default_factory=dict)
 
 
@@ -99,11 +100,13 @@ class Session:
         self._used_patterns: set[str] = set()
         self._stance: Any = None
         self._off: set[str] = set()
+        self._silenced: set[tuple[str, int, str]] = set()
         self._replay: Replay | None = None
         self._idle_steps = 0
         self._live_steps = 0
         self._loss_finite = True
         self._judged_ever: dict[str, Tensor] = {}
+        self.sharded = False  # the module holds shards that neither trace nor graph can follow
 
     # -- who is judged
 
@@ -184,9 +187,7 @@ class Session:
 
     def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Take the final gradients of one optimizer."""
-        self._close_flows()
-        raw = getattr(optimizer, "optimizer", optimizer)
-        self._stepped.add(id(raw))
+        raw = self.enter_step(optimizer)
         if self.step % self.settings.every_n_steps:
             return
         named = self.judged(optimizer)
@@ -195,6 +196,33 @@ class Session:
             return
         self._live_steps += 1
         self._observe(named, raw)
+
+    def enter_step(self, optimizer: Any) -> Any:  # noqa: ANN401
+        """Note that an optimizer is about to step; returns torch's own."""
+        self._close_flows()
+        raw = getattr(optimizer, "optimizer", optimizer)
+        self._stepped.add(id(raw))
+        return raw
+
+    def local_states(self, named: Mapping[str, Tensor]) -> dict[str, State]:
+        """Return the states of the gradients as far as this rank can tell, by a full read after a bad loss."""
+        if self._loss_finite:
+            return self.audit.local(named)
+        return {n: state_of(p.grad) for n, p in named.items()}
+
+    def take_states(self, named: Mapping[str, Tensor], states: Mapping[str, State], optimizer: Any) -> None:  # noqa: ANN401
+        """Take the states of the final gradients as all ranks have found them together."""
+        self._judged_ever.update(named)
+        if not self._backward_seen and all(s <= State.NONE for s in states.values()):
+            self._idle_steps += 1
+            return
+        self._live_steps += 1
+        self._observe(named, optimizer, states)
+
+    def suspects(self) -> bool:
+        """Say whether a value that is not finite came up on this rank, in the loss or on the way back."""
+        flows = self._now.flows if self._now is not None else ()
+        return not self._loss_finite or any(flow.broke() for flow in flows)
 
     def end_batch(self) -> None:
         """Finish a batch: raw optimizers, late suspicions, patience."""
@@ -217,6 +245,7 @@ class Session:
         if self._idle_steps and not self._live_steps:
             self.emit(diagnose.unassigned_gradients(self._scene(when=f"in {self._idle_steps} of {self._idle_steps} steps")))
         self._unused_patterns()
+        self._unused_suppressions()
         self._update_report()
 
     def failed(self, error: BaseException) -> None:
@@ -337,6 +366,7 @@ class Session:
         names = {id(p): _PREFIXES.sub("", n) for n, p in reversed(list(self.model.named_parameters()))}
         view, nodes = walk(loss, names)
         view.value = now.recorder.value(loss)
+        now.trace.keep(view.value, loss)
         now.trace.losses.append(view)
         self._look_for_hidden(now, view)
         if nodes:
@@ -380,9 +410,10 @@ class Session:
         if found and found[0].code == "GG102" and not self._leaf_is_stray(view):
             found = []
         self.emit(found)
-        if not found:
+        if not found and not self.sharded:
             self.emit(diagnose.undifferentiable_ops(scene, view))
             self.emit(diagnose.constant_terms(scene, view))
+        now.trace.drop()
 
     def _leaf_is_stray(self, view: LossView) -> bool:
         """Say whether no leaf of the loss is trained by an optimizer."""
@@ -391,14 +422,18 @@ class Session:
 
     # -- states
 
-    def _observe(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
-        states = self.audit.observe(named, self.step)
+    def _observe(
+        self, named: Mapping[str, Tensor], optimizer: Any, agreed: Mapping[str, State] | None = None  # noqa: ANN401
+    ) -> None:
+        states = self.audit.observe(named, self.step, states=agreed)
         self._watch_updates(named, optimizer)
         for name, state in states.items():
             if state is State.NONE and self._after.get(name):
                 self.audit.tracks[name].cleared += 1
         broken = [n for n, s in states.items() if s is State.NONFINITE]
-        if broken or not self._loss_finite:
+        if agreed is not None and broken:
+            self._nonfinite(broken)
+        elif agreed is None and (broken or not self._loss_finite):
             self._nonfinite(self._recount(named, states))
         self._arm(states)
 
@@ -520,7 +555,10 @@ class Session:
             self._said.update(discarded)
             self.emit(self._discarding(scene, discarded))
         find = diagnose.zero_parameters if zero else diagnose.missing_parameters
-        found = find(scene, rest) if rest and not self._whole_loss_found() else []
+        if self.sharded:
+            found = diagnose.gradless_shards(scene, rest, zero=zero)
+        else:
+            found = find(scene, rest) if rest and not self._whole_loss_found() else []
         for diagnostic in found:
             self._said.update(diagnostic.params)
         self.emit(found)
@@ -610,7 +648,7 @@ class Session:
         strays = [t for t in tensors if id(t) not in held and (view.value is None or id(t) != view.value.tensor_id)]
         strays = [t for t in strays if not self._copies_a_parameter(now, t)]
         found, spans = hidden_tensors(self.model, strays, now.trace) if strays else ({}, {})
-        now.hidden |= {name: tensor.new_empty(0) for name, tensor in found.items()}
+        now.hidden |= {name: tensor.numel() for name, tensor in found.items()}
         now.places |= spans
 
     def _copies_a_parameter(self, now: _Traced, tensor: Tensor) -> bool:
@@ -623,7 +661,7 @@ class Session:
     def judge_hidden(self) -> None:
         """GG107: leaves of the loss that are no parameters of the module."""
         now = self._now
-        if now is not None and now.hidden and not self._whole_loss_found():
+        if now is not None and now.hidden and not self.sharded and not self._whole_loss_found():
             self.emit(diagnose.unregistered_parameters(self._scene(now), now.hidden, now.places))
 
     # -- telling
@@ -638,8 +676,21 @@ class Session:
                 self.fresh.append(diagnostic)
 
     def _suppressed(self, diagnostic: Diagnostic) -> bool:
+        """Say whether a comment on the reported line asks for silence."""
         span = diagnostic.span
-        return span is not None and diagnostic.code in syntax.suppressions(span.path, span.line)
+        if span is None or diagnostic.code not in syntax.suppressions(span.path, span.line):
+            return False
+        self._silenced.add((span.path, span.line, diagnostic.code))
+        return True
+
+    def _unused_suppressions(self) -> None:
+        """GG902: comments in the files of the user's modules that have silenced nothing."""
+        files = {f for m in self.model.modules() if (f := syntax.file_of(type(m))) is not None}
+        for span, codes in (found for f in sorted(files) for found in syntax.all_suppressions(f)):
+            idle = sorted(c for c in codes if (span.path, span.line, c) not in self._silenced)
+            if idle:
+                comment = f"# gradguard: ignore[{', '.join(idle)}]"
+                self.emit(diagnose.unused_suppression(self._scene(), span, comment))
 
     def take_fresh(self) -> list[Diagnostic]:
         """Return the findings since the last call."""
@@ -659,7 +710,7 @@ class Session:
         """Say whether a part has been switched off."""
         return part in self._off
 
-    def scalars(self, optimizer: Any) -> dict[str, float]:  # noqa: ANN401
+    def scalars(self, optimizer: Any, norm: Callable[[Sequence[Tensor]], float] = total_norm) -> dict[str, float]:  # noqa: ANN401
         """Return what is logged at the logging cadence; reads every gradient once for the norm."""
         named = self.judged(optimizer)
         tracks = [self.audit.tracks[n] for n in named if n in self.audit.tracks]
@@ -668,7 +719,7 @@ class Session:
             "gradguard/missing": float(sum(1 for t in tracks if t.run and t.dead_state is State.NONE)),
             "gradguard/zero": float(sum(1 for t in tracks if t.run and t.dead_state is State.ZERO)),
             "gradguard/nonfinite": float(sum(1 for t in tracks if t.nonfinite)),
-            "gradguard/grad_norm": total_norm([p.grad for p in named.values() if p.grad is not None]),
+            "gradguard/grad_norm": norm([p.grad for p in named.values() if p.grad is not None]),
         }
 
     def _unused_patterns(self) -> None:

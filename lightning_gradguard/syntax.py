@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
 
-from lightning_gradguard.source import Site, Span, Stack, display_path, raw_position
+from lightning_gradguard.source import Site, Span, Stack, display_path, is_project_file, raw_position
 
 
 __all__ = [
@@ -570,4 +570,23 @@ def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]
         if isinstance(function, _FUNCTIONS) and function.name not in skipped:
             calls = (c for c in ast.walk(function) if isinstance(c, ast.Call) and _callee(c) in wanted)
             found += [span_of(c, filename, function.name) for c in calls]
+    return found
+
+
+def file_of(cls: type) -> str | None:
+    """Return the file of the user's project in which a class is defined."""
+    codes = (getattr(f, "__code__", None) for f in vars(cls).values())
+    filename = next((c.co_filename for c in codes if c is not None), None)
+    return filename if filename is not None and is_project_file(filename) else None
+
+
+def all_suppressions(filename: str) -> list[tuple[Span, frozenset[str]]]:
+    """Return the `# gradguard: ignore[...]` comments of a file with the codes they name."""
+    found = []
+    for number, line in enumerate(linecache.getlines(filename), 1):
+        match = _SUPPRESSION.search(line)
+        if match:
+            text = line.rstrip("\n")
+            span = Span(display_path(filename), number, match.start() + 1, match.end() + 1, "", text)
+            found.append((span, suppressions(filename, number)))
     return found

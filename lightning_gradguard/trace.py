@@ -164,6 +164,7 @@ class Trace:
         self.calls: list[Call] = []
         self.params: dict[str, Value] = {}
         self.losses: list[LossView] = []
+        self.scalars: dict[Value, Tensor] = {}  # single numbers of the running step, for shares
         self.seen = 0
         self.seconds = 0.0
         self.truncated = False
@@ -188,6 +189,7 @@ class Trace:
         """Let go of every tensor."""
         self.kept.clear()
         self.kept_bytes = 0
+        self.scalars.clear()
 
     def call_of(self, seq: int) -> Call | None:
         """Return the call that made the autograd node with this sequence number."""
@@ -419,6 +421,9 @@ class Recorder(TorchFunctionMode):
 
     def _keep(self, call: Call, tensors: list[Tensor], results: list[Tensor]) -> None:
         """Hold what a recognised metric is checked with: small tensors around hard decisions."""
+        for value, tensor in zip(call.outputs, results, strict=False):
+            if not value.shape and value.dtype.is_floating_point:
+                self.trace.scalars[value] = tensor.detach()
         if call.is_exit or any(v.mark == HARD for v in call.outputs):
             for value, tensor in zip(call.inputs, tensors, strict=True):
                 self.trace.keep(value, tensor)
@@ -590,12 +595,14 @@ class Recorder(TorchFunctionMode):
         self._rebind(call, tensor, sources)
         if call.name in {"requires_grad=", "requires_grad_", "detach_", "data="}:
             return
+        # What the view held before is a part of what the other tensor held: it adds no way of its own.
+        added = tuple(v for v in call.inputs if entry is None or v is not entry[1])
         for key in list(self._stores.get(_storage(tensor), {})):
-            entry = self._live.get(key)
-            other = entry[0]() if entry else None
+            sharing = self._live.get(key)
+            other = sharing[0]() if sharing else None
             if other is None or other is tensor or id(other) in self._param_ids:
                 continue
-            self._rebind(call, other, (entry[1], *call.inputs))  # type: ignore[index]
+            self._rebind(call, other, (sharing[1], *added))  # type: ignore[index]
 
     def _write_param(self, call: Call, tensor: Tensor) -> None:
         """Let data flow into a parameter; it stays the leaf that it is."""

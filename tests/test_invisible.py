@@ -329,7 +329,7 @@ def hooks_of(module: nn.Module) -> dict[str, list[int]]:
 
 
 def plain(item: Any) -> Any:
-    """Turn tensors in nested containers into dtype, shape and bytes, so that `==` means bit by bit."""
+    """Turn tensors into dtype, shape and bytes, so that `==` means bit by bit."""
     if isinstance(item, Tensor):
         flat = item.detach().cpu().contiguous().reshape(-1)
         return str(item.dtype), tuple(item.shape), flat.view(torch.uint8).numpy().tobytes()
@@ -365,7 +365,7 @@ def with_callbacks(
 
 
 def half() -> dict[str, Any]:
-    """Return a gradient scaler that starts with an overflow, so that the first steps are skipped."""
+    """Return a gradient scaler that starts with an overflow, so that a step is skipped."""
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**18, growth_interval=2)
     return {
         "plugins": [MixedPrecision("16-mixed", "cpu", scaler)],
@@ -484,7 +484,7 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
 def trainer_for(
     setting: Setting, guard: GradGuard | None, extra: list[pl.Callback], **more: Any
 ) -> pl.Trainer:
-    """Return a quiet Trainer; the guard comes first, so that all other callbacks see what it left."""
+    """Return a quiet Trainer; the guard comes first, so that the others see what it left."""
     options = setting.options() | more
     others = options.pop("callbacks", [])
     first = [c for c in others if isinstance(c, Enclosed)]
@@ -558,9 +558,9 @@ def test_checkpoint_loads_without_the_guard(monkeypatch: pytest.MonkeyPatch) -> 
     train("plain", GradGuard(), broken=True)
     saved = torch.load("middle.ckpt", weights_only=True)
     assert [key for key in saved["callbacks"] if "GradGuard" in key]
+    trainer = trainer_for(Setting(), None, [], max_steps=STEPS)  # looks for installed extensions
     for name in [n for n in sys.modules if n.startswith("lightning_gradguard")]:
         monkeypatch.setitem(sys.modules, name, None)
-    trainer = trainer_for(Setting(), None, [], max_steps=STEPS)
     with pytest.warns(UserWarning, match="callbacks used to create the checkpoint"):
         trainer.fit(Net(broken=True), data(), ckpt_path="middle.ckpt")
     assert trainer.global_step == STEPS

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 __all__ = ["Program", "write"]
 
 # What an operation does to the gradient of an input.
-LIVE, CUT, ZERO, UNREAD, STOPPED = "l", "c", "z", "n", "s"
+LIVE, CUT, ZERO, UNREAD, STOPPED, WRITTEN = "l", "c", "z", "n", "s", "w"
 # The end of a template line that is to be blamed.
 BLAME = "  #!"
 
@@ -25,8 +25,9 @@ class Row:
     """One operation.
 
     Attributes:
-        effect: one letter an input: gradient passes, is cut, is zero, the input is not read, or the
-            backward pass returns none although the result requires grad.
+        effect: one letter an input: gradient passes, is cut, is zero, the input is not read, the
+            backward pass returns none although the result requires grad, or the input is
+            overwritten, which makes its gradient zero and ends its data.
         lines: source with `{o}` for the result, `{a}` and `{b}` for the inputs, `{t}` for a fresh
             number; the line to blame ends with `  #!`.
         above: functions and classes that stand before the module, same placeholders.
@@ -138,9 +139,9 @@ JOINING = (
     _row("ll", "{o} = {a}.clone()", "{o}[:, 0] = {b}[:, 0]"),
     _row("ll", "{o} = {a}.clone()", "v{t} = {o}[1:]", "v{t} += {b}[1:]"),
     _row("ll", "{o} = {a}.masked_scatter(MASK, {b})"),
-    _row("zl", "{o} = {a}.clone()", "{o}[:] = {b}" + BLAME),
-    _row("zl", "{o} = {a}.clone()", "{o}.copy_({b})" + BLAME),
-    _row("zl", "{o} = {a}.clone()", "{o}.zero_()" + BLAME, "{o}.add_({b})"),
+    _row("wl", "{o} = {a}.clone()", "{o}[:] = {b}" + BLAME),
+    _row("wl", "{o} = {a}.clone()", "{o}.copy_({b})" + BLAME),
+    _row("wl", "{o} = {a}.clone()", "{o}.zero_()" + BLAME, "{o}.add_({b})"),
     _row("nl", "{o} = torch.tanh({a})", "{o} = torch.tanh({b})"),
     _row("lc", "{o} = {a} * {b}.detach()" + BLAME),
     _row("lc", "w{t} = {b}.data" + BLAME, "{o} = {a} + w{t}"),
@@ -367,10 +368,10 @@ class _Writer:
         number = self.fresh()
         mark = self.fresh()
         names = {"o": f"h{number}", "t": number, "a": inputs[0].name, "b": inputs[-1].name}
-        self.above += [_marked(line, names, mark) for line in row.above] + [""] * bool(row.above)
         last = self.fresh()
-        lines = [_marked(line, names, mark) for line in row.lines]
-        self.body += [line if "  #@" in line else f"{line}  #@{last}" for line in lines]
+        marks = (mark, last)
+        self.above += [_marked(line, names, *marks) for line in row.above] + [""] * bool(row.above)
+        self.body += [_marked(line, names, *marks) for line in row.lines]
         ways = _merged(_through(v.ways, e, mark) for v, e in zip(inputs, row.effect, strict=False))
         self.values.append(_Value(f"h{number}", ways))
         for value in inputs:
@@ -456,10 +457,10 @@ def _program(writer: _Writer, ways: Ways) -> Program:
     expected = Expectation()
     for name, made in writer.params.items():
         way = ways.get(name, frozenset())
-        states = {state for state, _ in way}
+        states = {ZERO if state == WRITTEN else state for state, _ in way}
         state = LIVE if LIVE in states else ZERO if ZERO in states else CUT
         expected.state[name] = state
-        marks = {mark for s, blamed in way if s == state or s == STOPPED for mark in blamed}
+        marks = {mark for s, blamed in way if s in {state, STOPPED} or state == ZERO for mark in blamed}
         if not way:
             marks = writer.touched.get(name) or {made}
         if way and state == CUT:
@@ -471,9 +472,10 @@ def _program(writer: _Writer, ways: Ways) -> Program:
     return Program(source, expected)
 
 
-def _marked(line: str, names: Mapping[str, object], mark: int) -> str:
-    text = line.removesuffix(BLAME).format(**names)
-    return f"{text}  #@{mark}" if line.endswith(BLAME) else text
+def _marked(line: str, names: Mapping[str, object], blame: int, other: int) -> str:
+    """Fill a template line in and end it with its mark."""
+    mark = blame if line.endswith(BLAME) else other
+    return f"{line.removesuffix(BLAME).format(**names)}  #@{mark}"
 
 
 def _places(text: str) -> tuple[str, dict[int, set[int]]]:
@@ -493,7 +495,8 @@ def _through(ways: Ways, effect: str, mark: int) -> Ways:
         return ways
     if effect == UNREAD:
         return {}
-    return {n: frozenset(_step(s, m, effect, mark) for s, m in way) for n, way in ways.items()}
+    after = {n: [_step(s, m, effect, mark) for s, m in way] for n, way in ways.items()}
+    return {n: frozenset(w for w in way if w[0] != UNREAD) for n, way in after.items() if way}
 
 
 def _step(state: str, blamed: frozenset[int], effect: str, mark: int) -> Way:
@@ -502,9 +505,11 @@ def _step(state: str, blamed: frozenset[int], effect: str, mark: int) -> Way:
         return state, blamed
     if state == STOPPED:
         return CUT if effect == CUT else STOPPED, blamed | {mark}
-    if state == ZERO and effect == ZERO:
-        return ZERO, blamed | {mark}
-    return (effect, frozenset({mark})) if effect != ZERO or state == LIVE else (state, blamed)
+    if state == WRITTEN and effect == CUT:
+        return UNREAD, blamed
+    if state in {ZERO, WRITTEN} and effect in {ZERO, WRITTEN}:
+        return state, blamed | {mark}
+    return (effect, frozenset({mark})) if effect not in {ZERO, WRITTEN} or state == LIVE else (state, blamed)
 
 
 def _merged(many: Iterable[Ways]) -> Ways:
