@@ -3,7 +3,9 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,21 +22,25 @@ from lightning_gradguard.trace import unseen
 __all__ = ["GradGuard", "GradGuardWarning"]
 
 
+@contextmanager
+def _own_logger_kept() -> Iterator[None]:
+    """Keep the logger that rank-zero messages go to: each namespace puts its own there when imported."""
+    before = sys.modules.get("lightning_utilities.core.rank_zero")
+    logger = getattr(before, "log", None)
+    yield
+    if before is not None and logger is not None:
+        before.log = logger  # type: ignore[attr-defined]
+
+
 def _bases() -> tuple[type, ...]:
     """Return the `Callback` class of every installed Lightning namespace."""
     found: list[type] = []
-    try:
-        from pytorch_lightning import Callback as plain
-
-        found.append(plain)
-    except ImportError:
-        pass
-    try:
-        from lightning.pytorch import Callback as unified
-
-        found.append(unified)
-    except ImportError:
-        pass
+    with _own_logger_kept():
+        for namespace in ("pytorch_lightning", "lightning.pytorch"):
+            try:
+                found.append(import_module(namespace).Callback)
+            except ImportError:  # noqa: PERF203 - one of the two is enough
+                continue
     if not found:
         message = "GradGuard needs `pytorch_lightning` or `lightning`; neither could be imported"
         raise ImportError(message)
@@ -164,6 +170,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:  # noqa: ANN401, ARG002
         """Leave everything as it was, and name the operation if torch refused one."""
         self._ask("trace", "failed", exception)
+        if isinstance(exception, KeyboardInterrupt):  # the user ends the fit here
+            self._ask("audit", "finish")
         self._safely("report", self._write_report)
         if not isinstance(exception, GradGuardError):
             self._tell(trainer, may_raise=False)

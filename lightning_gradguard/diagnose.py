@@ -654,9 +654,11 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     related = [s for s in (_project_span(stack),) if s is not None]
     related += _backward_span(scene, kill) if kill is not None else ()
     layer = _layer_span(scene.model, call)
+    theirs = code == "GG203" and bool(stack) and not is_project_file(stack[0][0].co_filename)
     return _finding(
         code,
         scene,
+        severity=Severity.INFO if theirs else None,
         params=names,
         slots={"op": op or "", "name": names[0].rpartition(".")[0] or names[0], "parameters": _phrase(names), "steps": scene.when or "every step"},
         op=op,
@@ -1089,17 +1091,20 @@ def _group(scene: Scene, cuts: Mapping[Any, tuple[Cut, ...]], names: Sequence[st
 
 def _op_of(cut: Cut) -> str:
     """Return the operation to name: where a deliberate stop only prepares an exit, the exit."""
-    return cut.op
+    return f"torch.Tensor.{_exit_after(cut)}" if _leaves_torch(cut) else cut.op
 
 
 def _leaves_torch(cut: Cut) -> bool:
     """Say whether a detached value goes on to leave torch on the same line."""
-    if cut.kind is not ops.Kind.STOP or cut.call.off is not None:
-        return False
+    return cut.kind is ops.Kind.STOP and cut.call.off is None and bool(_exit_after(cut))
+
+
+def _exit_after(cut: Cut) -> str:
+    """Return the exit that follows a call in the same chain, as in `.detach().cpu().numpy()`."""
     text = syntax.expression(cut.call.stack[0]) if cut.call.stack else ""
     line = locate(cut.call.stack[0]).text if cut.call.stack else ""
     after = line.partition(text)[2] if text else ""
-    return any(f".{name}(" in after for name in ("numpy", "item", "tolist"))
+    return next((name for name in ("numpy", "item", "tolist") if re.match(rf"(\.\w+\(\))*\.{name}\(", after)), "")
 
 
 def _cut_span(cut: Cut, label: str = "") -> Span | None:

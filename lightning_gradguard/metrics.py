@@ -167,9 +167,9 @@ def _of_scalar(trace: Trace, goal: Value) -> Metric | None:
             found = _fit(piece, kind, top_k)
             if found is not None and (best is None or found[0] < best[0]):
                 best = found
-        if best is not None:
+        if best is not None and best[0] < _EXACT:
             return best[1]
-    return None
+    return best[1] if best is not None else None
 
 
 def _pieces(trace: Trace, goal: Value) -> Iterator[_Piece]:
@@ -244,23 +244,22 @@ def _is_data(leaf: Value) -> bool:
 
 
 def _targets(sides: Sequence[Value]) -> Iterator[tuple[Value, tuple[Value, ...]]]:
-    """Yield the latest value that all use of one piece of data goes through, with the other data."""
+    """Yield values that all use of one piece of data goes through, the earliest first, with the other data."""
     roots: dict[Value, list[Value]] = {}
     for side in sides:
         for leaf in _sources(side, ()):
             if _is_data(leaf):
                 roots.setdefault(leaf, []).append(side)
     for root, users in sorted(roots.items(), key=lambda item: (-len(item[1]), item[0].name)):
-        yield _narrowest(root, users), tuple(r for r in roots if r is not root)
+        for value in _narrow(root, users):
+            yield value, tuple(r for r in roots if r is not root)
 
 
-def _narrowest(root: Value, users: Sequence[Value]) -> Value:
-    """Return the latest value between a leaf and its users that every way passes."""
-    way = [v for v in _lineage_of(users[0]) if root in _sources(v, ())]
-    for value in sorted(way, key=_order, reverse=True):
-        if all(root not in _sources(user, {value}) or user is value for user in users):
-            return value
-    return root
+def _narrow(root: Value, users: Sequence[Value]) -> list[Value]:
+    """Return the values between a leaf and its users that every way passes, the leaf first."""
+    way = [v for v in _lineage_of(users[0]) if v is not root and root in _sources(v, ())]
+    way = [v for v in way if all(user is v or root not in _sources(user, {v}) for user in users)]
+    return [root, *sorted(way, key=_order)]
 
 
 def _lineage_of(value: Value) -> list[Value]:
@@ -293,7 +292,9 @@ def _kinds(piece: _Piece) -> list[tuple[str, int]]:
     if name in _COMPARES or name in _SIGNS or name == "bool" or hard.dtype is torch.bool:
         return [*_bit_kinds(piece, hard), ("rank", 1)]
     if name in _INTEGERS:
-        return _bit_kinds(piece, hard) if _is_two_valued(piece) else [("integer", 1)]
+        if _is_two_valued(piece):
+            return _bit_kinds(piece, hard)
+        return [] if _is_binned(piece.target) else [("integer", 1)]
     return []
 
 
@@ -310,6 +311,14 @@ def _bit_kinds(piece: _Piece, hard: Value) -> list[tuple[str, int]]:
     shape = piece.target.shape if len(piece.target.shape) == len(hard.shape) else hard.shape
     many = len(shape) == 2 and shape[-1] > 1  # noqa: PLR2004 - samples and labels
     return [("multilabel", 1)] if many else [("binary", 1)]
+
+
+def _is_binned(target: Value) -> bool:
+    """Say whether the user's code has put the target into classes as well."""
+    made = {v.call.name for v in _lineage_of(target) if v.call is not None}
+    return not made.isdisjoint(_INTEGERS - {"to", "type", "type_as"}) or (
+        not target.dtype.is_floating_point and target.call is not None
+    )
 
 
 def _is_two_valued(piece: _Piece) -> bool:

@@ -2,6 +2,7 @@
 """Check the constructor arguments: what was expected, and what came."""
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from lightning_gradguard.rules import matching
 
 __all__ = ["REPORT_SUFFIXES", "check_options"]
 
-REPORT_SUFFIXES = (".json", ".sarif", ".md")
+REPORT_SUFFIXES = (".json", ".sarif", ".md", ".html")
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
+# Suffix -> the package that writes it, and the extra that installs it.
+_WRITTEN_BY = {".html": ("jinja2", "html")} | dict.fromkeys(FIGURE_SUFFIXES, ("matplotlib", "plots"))
 _MODES = ("advise", "route", "off")
 
 
@@ -30,12 +34,14 @@ def check_options(options: Mapping[str, Any]) -> None:
     for name in ("patience", "every_n_steps"):
         _expect_count(options, name, 1)
     _expect_count(options, "trace_steps", 0)
+    _expect_count(options, "figure_every_n_steps", 0)
     if options["log_every_n_steps"] is not None:
         _expect_count(options, "log_every_n_steps", 1)
     matching(options["select"])
     matching(options["ignore"])
     _expect_metrics(options["metrics"])
-    _expect_report(options["report"])
+    _expect_path(options, "report", REPORT_SUFFIXES)
+    _expect_path(options, "figure", FIGURE_SUFFIXES)
 
 
 def _expect_type(options: Mapping[str, Any], name: str, kind: type, words: str) -> None:
@@ -72,13 +78,19 @@ def _expect_metrics(value: object) -> None:
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
 
-def _expect_report(value: object) -> None:
+def _expect_path(options: Mapping[str, Any], name: str, suffixes: Sequence[str]) -> None:
+    value = options[name]
     if value is None:
         return
     if not isinstance(value, (str, Path)):
-        message = f"expected `report` to be a path, got {value!r} of type {type(value).__name__}"
+        message = f"expected `{name}` to be a path, got {value!r} of type {type(value).__name__}"
         raise TypeError(message)
-    if Path(value).suffix not in REPORT_SUFFIXES:
-        allowed = ", ".join(REPORT_SUFFIXES)
-        message = f"expected `report` to end with one of {allowed}, got {str(value)!r}"
+    suffix = Path(value).suffix
+    if suffix not in suffixes:
+        allowed = ", ".join(suffixes)
+        message = f"expected `{name}` to end with one of {allowed}, got {str(value)!r}"
         raise ValueError(message)
+    package, extra = _WRITTEN_BY.get(suffix, ("", ""))
+    if package and find_spec(package) is None:
+        message = f"`{name}={str(value)!r}` needs {package}: pip install 'lightning-gradguard[{extra}]'"
+        raise ImportError(message)

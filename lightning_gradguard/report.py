@@ -22,6 +22,7 @@ from lightning_gradguard.rules import RULES, Diagnostic, Severity
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
+    from lightning_gradguard.plots import Gradient
     from lightning_gradguard.source import Span
 
 SCHEMA_VERSION = 1
@@ -81,10 +82,21 @@ class Report:
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Diagnostic] = {}
         self._facts = Facts()
+        # For pictures only, and as they were at the latest look; no part of the saved report.
+        self.gradients: tuple[Gradient, ...] = ()
 
     def __repr__(self) -> str:
         """Say how much was found, for the interactive prompt."""
         return f"Report({_tally(self.diagnostics)} at global step {self.step})"
+
+    def _repr_html_(self) -> str | None:
+        """Show the report in a notebook; None, and so plain text, where Jinja2 is missing."""
+        from lightning_gradguard import html
+
+        try:
+            return html.to_fragment(self)
+        except ImportError:
+            return None
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -214,7 +226,7 @@ class Report:
         return {"$schema": _SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
     def write(self, path: str | Path) -> None:
-        """Write the report in the form that the suffix asks for: `.json`, `.sarif` or `.md`.
+        """Write the report in the form of the suffix: `.json`, `.sarif`, `.md` or `.html`.
 
         Raises:
             ValueError: another suffix.
@@ -266,6 +278,12 @@ def writer_for(path: str | Path) -> Callable[[Report], str]:
     return _WRITERS[suffix]
 
 
+def _html_text(report: Report) -> str:
+    from lightning_gradguard import html
+
+    return html.to_html(report)
+
+
 def _json_text(value: Mapping[str, Any]) -> str:
     return json.dumps(value, indent=2) + "\n"
 
@@ -274,6 +292,7 @@ _WRITERS: dict[str, Callable[[Report], str]] = {
     ".json": lambda report: _json_text(report.to_dict()),
     ".sarif": lambda report: _json_text(report.to_sarif()),
     ".md": Report.to_markdown,
+    ".html": _html_text,
 }
 
 

@@ -609,7 +609,7 @@ class Session:
 
     def _watch_outsiders(self) -> None:
         """Count the batches at whose end an unoptimized parameter holds a gradient."""
-        if self._batches > self.settings.patience or not self.optimizers:
+        if self._batches > self.settings.patience or not self.optimizers or self.sharded:
             return
         for name, param in self._outsiders().items():
             if param.grad is not None or any(name in v.params for t in self._kept[-1:] for v in t.trace.losses):

@@ -18,6 +18,8 @@ __all__ = ["Program", "write"]
 LIVE, CUT, ZERO, UNREAD, STOPPED, WRITTEN = "l", "c", "z", "n", "s", "w"
 # The end of a template line that is to be blamed.
 BLAME = "  #!"
+# What happens to a parameter of a layer besides.
+FROZEN, UNUSED = "f", "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,22 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One way to use parameters: `{m}` is the attribute, `params` the names below it."""
+    """One way to use parameters.
+
+    Attributes:
+        params: names below the attribute `{m}`; after a space, what happens to the gradient if it is
+            not passed; `f` for a frozen one, `-` for one that is not used at all.
+        init: the value of the attribute.
+        lines: as in `Row`.
+        effect: what happens to the gradient of the input.
+        above: as in `Row`.
+    """
 
     params: tuple[str, ...]
     init: str
     lines: tuple[str, ...]
+    effect: str = "l"
+    above: tuple[str, ...] = ()
 
 
 def _row(effect: str, *lines: str, above: tuple[str, ...] = ()) -> Row:
@@ -68,7 +81,84 @@ LAYERS = (
     Layer((".weight", ".bias"), "nn.Bilinear(3, 3, 3)", ("{o} = self.{m}({a}, X)",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)",
           ("{o} = F.linear({a}, self.{m}.weight * 0.5, self.{m}.bias)",)),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)",
+          ("for _ in range(2):", "    {o} = torch.tanh(self.{m}({a}))")),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)",
+          ("{o} = checkpoint(self.{m}, {a}, use_reentrant=False)",)),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)",
+          ("{o} = functional_call(self.{m}, dict(self.{m}.named_parameters()), ({a},))",)),
+    Layer((".down", ".up"), "Adapter()", ("{o} = self.{m}({a})",)),
+    Layer((".0.weight", ".0.bias", ".1.weight", ".1.bias"),
+          "nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])",
+          ("{o} = {a}", "for layer in self.{m}:", "    {o} = torch.tanh(layer({o}))")),
+    Layer((".weight f", ".bias f"), "nn.Linear(3, 3).requires_grad_(False)", ("{o} = self.{m}({a})",)),
+    Layer((".weight_ih_l0", ".weight_hh_l0", ".bias_ih_l0", ".bias_hh_l0"),
+          "nn.GRU(3, 3, batch_first=True)", ("{o} = self.{m}({a}.unsqueeze(1))[0].squeeze(1)",)),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)", ("{o} = self.{m}.forward({a})",)),
+    Layer((".gain", ".shift"), "Two{t}()", ("{o}, e{t} = self.{m}({a})", "{o} = {o} + e{t}"), above=(
+        "class Two{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
+        "        self.gain = nn.Parameter(torch.ones(3))",
+        "        self.shift = nn.Parameter(torch.zeros(3))",
+        "    def forward(self, v):", "        return v * self.gain, v + self.shift")),
 )  # fmt: skip
+
+# Parameters that get no gradient, or a zero one.
+LAMED = (
+    Layer((".weight -", ".bias -"), "nn.Linear(3, 3)", ("{o} = {a}",)),
+    Layer((".weight c", ".bias c"), "nn.Linear(3, 3)",
+          ("with torch.no_grad():" + BLAME, "    {o} = self.{m}({a})"), "c"),
+    Layer((".weight c", ".bias"), "nn.Linear(3, 3)",
+          ("{o} = F.linear({a}, self.{m}.weight.detach(), self.{m}.bias)" + BLAME,)),
+    Layer((" c",), "nn.Parameter(torch.randn(3))", ("{o} = {a} + self.{m}.data" + BLAME,)),
+    Layer((" c",), "nn.Parameter(torch.randn(()))", ("{o} = {a} * self.{m}.item()" + BLAME,)),
+    Layer((" z",), "nn.Parameter(torch.randn(3))", ("{o} = {a} * torch.round(self.{m})" + BLAME,)),
+    Layer((".weight s",), "nn.Linear(3, 3, bias=False)",
+          ("{o} = Half{t}.apply({a}, self.{m}.weight)" + BLAME,), above=(
+        "class Half{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v, w):",
+        "        ctx.save_for_backward(w)", "        return v @ w", "    @staticmethod",
+        "    def backward(ctx, g):", "        return g @ ctx.saved_tensors[0].t(), None")),
+    Layer((".first.weight c", ".first.bias c", ".second.weight", ".second.bias"), "Block{t}()",
+          ("{o} = self.{m}({a})",), "c", (
+        "class Block{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
+        "        self.first = nn.Linear(3, 3)", "        self.second = nn.Linear(3, 3)",
+        "    def forward(self, v):", "        u = torch.tanh(self.first(v))",
+        "        u = u.detach()" + BLAME, "        return self.second(u)")),
+    Layer((".first.weight c", ".first.bias c", ".second.weight", ".second.bias"), "Block{t}()",
+          ("{o} = self.{m}({a})",), above=(
+        "class Block{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
+        "        self.first = nn.Linear(3, 3)", "        self.second = nn.Linear(3, 3)",
+        "    def forward(self, v):",
+        "        mask = (self.first(v) > 0).float()" + BLAME, "        return self.second(v) * mask")),
+    Layer((".score.weight z", ".score.bias z", ".out.weight", ".out.bias"), "Pool{t}()",
+          ("{o} = self.{m}({a})",), above=(
+        "class Pool{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
+        "        self.score = nn.Linear(3, 1)", "        self.out = nn.Linear(3, 3)",
+        "    def forward(self, v):", "        w = torch.softmax(self.score(v), dim=-1)" + BLAME,
+        "        return self.out(v) * w")),
+    Layer((".query.weight -", ".query.bias -", ".value.weight", ".value.bias"), "Half{t}()",
+          ("{o} = self.{m}({a})",), above=(
+        "class Half{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
+        "        self.query = nn.Linear(3, 3)", "        self.value = nn.Linear(3, 3)",
+        "    def forward(self, v):", "        return torch.tanh(self.value(v))")),
+    Layer((".weight c", ".bias c"), "nn.Linear(3, 3)",
+          ("w{t} = {{n: p.detach() for n, p in self.{m}.named_parameters()}}" + BLAME,
+           "{o} = functional_call(self.{m}, w{t}, ({a},))")),
+)  # fmt: skip
+
+# Statements without a result, as people write them beside the loss.
+ASIDE = (
+    _row("l", "acc{t} = ({a}.argmax(1) == LABELS).float().mean()"),
+    _row("l", "self.last = {a}.detach()"),
+    _row("l", "value{t} = {a}.abs().max().item()"),
+    _row("l", "text{t} = f'{{{a}.mean():.3f}}'"),
+    _row("l", "with torch.no_grad():", "    err{t} = ({a} - TARGET).pow(2).mean()"),
+    _row("l", "with torch.no_grad():", "    self.running.mul_(0.9).add_({a}.mean(0), alpha=0.1)"),
+    _row("l", "assert not {a}.isnan().any()"),
+    _row("l", "if {a}.max() > 1e6:", "    raise ValueError({a})"),
+    _row("l", "array{t} = {a}.detach().cpu().numpy().round(2)"),
+    _row("l", "norm{t} = float({a}.norm())"),
+    _row("l", "rows{t} = [round(v, 2) for v in {a}[0].tolist()]"),
+)
 
 # Gradient passes.
 PASSING = (
@@ -157,6 +247,8 @@ JOINING = (
     _row("lz", "{o} = {a} + {b} * 0.0" + BLAME),
     _row("lz", "w{t} = torch.softmax({b}.sum(1, keepdim=True), dim=1)" + BLAME, "{o} = {a} * w{t}"),
 )  # fmt: skip
+
+_SMOOTH = tuple(row for row in JOINING if row.effect == "ll")
 
 # Gradient is cut.
 CUTTING = (
@@ -248,6 +340,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
 G = torch.Generator().manual_seed(1)
@@ -268,6 +361,16 @@ def nothing(grad):
     return grad if grad is None else grad * 0
 
 
+class Adapter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(3, 2))
+        self.up = nn.Parameter(torch.zeros(2, 3))
+
+    def forward(self, v):
+        return v + v @ self.down @ self.up
+
+
 class Double(torch.autograd.Function):
     @staticmethod
     def forward(ctx, v):
@@ -282,6 +385,8 @@ class Double(torch.autograd.Function):
 # Parameter -> for each way on which it flows into a value, its state and the marks to blame.
 Way = tuple[str, frozenset[int]]
 Ways = Mapping[str, frozenset[Way]]
+
+_ALIVE: frozenset[Way] = frozenset({(LIVE, frozenset())})
 
 
 @dataclass(slots=True)
@@ -341,22 +446,34 @@ class _Writer:
 
     # -- statements
 
-    def layer(self) -> None:
+    def layer(self, layers: Sequence[Layer]) -> None:
         """Write a layer with parameters of its own."""
-        layer = self.rng.choice(LAYERS)
+        layer = self.rng.choice(layers)
         source, number = self.source_value(), self.fresh()
-        attribute, mark = f"m{number}", self.fresh()
-        self.init.append(f"self.{attribute} = {layer.init}  #@{mark}")
-        ways = dict(source.ways)
-        use = self.fresh()
-        for suffix in layer.params:
-            ways[attribute + suffix] = frozenset({(LIVE, frozenset())})
-            self.params[attribute + suffix] = mark
-        result = f"h{number}"
-        for line in layer.lines:
-            self.body.append(line.format(o=result, a=source.name, m=attribute) + f"  #@{use}")
-        self.values.append(_Value(result, ways))
-        self._touch(ways, use)
+        made, blame, last = self.fresh(), self.fresh(), self.fresh()
+        attribute = f"m{number}"
+        names = {"o": f"h{number}", "a": source.name, "m": attribute, "t": number}
+        self.init.append(f"self.{attribute} = {layer.init.format(**names)}  #@{made}")
+        self.above += [_marked(line, names, blame, last) for line in layer.above] + [""] * bool(layer.above)
+        self.body += [_marked(line, names, blame, last) for line in layer.lines]
+        ways = dict(_through(source.ways, layer.effect, blame))
+        self._touch(source.ways, last, blame)
+        for param in layer.params:
+            suffix, _, effect = param.partition(" ")
+            if effect == FROZEN:
+                continue
+            self.params[attribute + suffix] = made
+            if effect != UNUSED:
+                ways |= _through({attribute + suffix: _ALIVE}, effect or LIVE, blame)
+                self._touch([attribute + suffix], last, blame)
+            elif layer.above:
+                self._touch([attribute + suffix], last)
+        self.values.append(_Value(names["o"], ways))
+
+    def aside(self) -> None:
+        """Write a statement whose result goes nowhere."""
+        names = {"a": self.source_value().name, "t": self.fresh()}
+        self.body += [line.format(**names) for line in self.rng.choice(ASIDE).lines]
 
     def row(self, rows: Sequence[Row]) -> None:
         """Write one operation."""
@@ -418,6 +535,7 @@ class _Writer:
         lines = [*self.above, "", "class Model(pl.LightningModule):", "    def __init__(self):",
                  "        super().__init__()",
                  "        self.register_buffer('coefficients', torch.randn(4, 3))",
+                 "        self.register_buffer('running', torch.zeros(3))",
                  *[f"        {line}" for line in self.init],
                  "        self.keep = nn.Identity()", "",
                  "    def training_step(self, batch, batch_idx):", "        (x,) = batch",
@@ -436,20 +554,25 @@ def write(rng: random.Random, size: int = 12) -> Program:
     """
     writer = _Writer(rng)
     faults = rng.choice([0.0, 0.1, 0.4, 0.8])
-    writer.layer()
+    writer.layer(LAYERS)
     for _ in range(rng.randint(1, size)):
-        draw = rng.random()
-        if draw < 0.3:  # noqa: PLR2004 - shares of the grammar
-            writer.layer()
-        elif draw < 0.3 + 0.7 * faults * 0.5:
-            writer.row(rng.choice([CUTTING, KILLING]))
-        elif draw < 0.3 + 0.7 * (faults * 0.5 + (1 - faults * 0.5) * 0.5):
-            joining = JOINING if rng.random() < faults else [r for r in JOINING if r.effect == "ll"]
-            writer.row(joining)
-        else:
-            writer.row(PASSING)
+        _statement(writer, rng, faults)
     ways = writer.loss(rng.randint(1, 3))
     return _program(writer, ways)
+
+
+def _statement(writer: _Writer, rng: random.Random, faults: float) -> None:
+    """Write one random statement."""
+    kind = rng.choices(["layer", "row", "join", "aside"], [3, 3, 3, 1])[0]
+    bad = rng.random() < faults
+    if kind == "layer":
+        writer.layer(LAMED if bad else LAYERS)
+    elif kind == "row":
+        writer.row(rng.choice([CUTTING, KILLING]) if bad else PASSING)
+    elif kind == "join":
+        writer.row(JOINING if bad else _SMOOTH)
+    else:
+        writer.aside()
 
 
 def _program(writer: _Writer, ways: Ways) -> Program:
@@ -462,7 +585,7 @@ def _program(writer: _Writer, ways: Ways) -> Program:
         expected.state[name] = state
         marks = {mark for s, blamed in way if s in {state, STOPPED} or state == ZERO for mark in blamed}
         if not way:
-            marks = writer.touched.get(name) or {made}
+            marks = writer.touched.get(name, set()) | {made}
         if way and state == CUT:
             expected.cut.add(name)
         expected.lines[name] = {line for mark in marks for line in places.get(mark, ())}

@@ -95,7 +95,7 @@ def train(module: ModuleType, session: Session, seed: int = 0) -> Truth:
     torch.manual_seed(seed)
     model = module.Model()
     optimizer = model.configure_optimizers()
-    truth = Truth({n: [] for n, _ in model.named_parameters()})
+    truth = Truth({n: [] for n, p in model.named_parameters() if p.requires_grad})
     try:
         for step in range(STEPS):
             session.attach(model, [optimizer], automatic=True, scaled=False)
@@ -118,8 +118,9 @@ def _step(model: Any, optimizer: Any, session: Session, step: int, truth: Truth)
     truth.dead = not loss.requires_grad
     loss.backward()
     session.after_backward()
-    for name, param in model.named_parameters():
-        truth.states[name].append(_state(param.grad))
+    params = dict(model.named_parameters())
+    for name, seen in truth.states.items():
+        seen.append(_state(params[name].grad))
     session.before_step(optimizer)
     optimizer.step()
     session.end_batch()

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steady state: the guard, and what people use in its place, against the same steps without."""
+
+import argparse
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import common
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities import grad_norm
+from torch import nn
+
+from lightning_gradguard import GradGuard
+
+BLOCKS = {"mlp": (20, 30), "conv": (12, 25), "transformer": (5, 20), "many": (6, 20)}
+
+
+class Norms(pl.Callback):
+    """Log the norm of every gradient, as Lightning's documentation shows."""
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ANN401, ARG002
+        """Log them."""
+        pl_module.log_dict(grad_norm(pl_module, norm_type=2))
+
+
+class Naive(pl.Callback):
+    """Ask every gradient whether it is zero, one by one."""
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ANN401, ARG002
+        """Ask."""
+        self.dead = [
+            name
+            for name, param in pl_module.named_parameters()
+            if param.grad is None or param.grad.abs().max().item() == 0.0
+        ]
+
+
+class Clip(pl.Callback):
+    """Clip, for scale: most people already pay for it."""
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ANN401, ARG002
+        """Clip far away."""
+        nn.utils.clip_grad_norm_(pl_module.parameters(), 1e9)
+
+
+def treatments() -> list[common.Treatment]:
+    """Return everything that is compared."""
+    found = [
+        common.Treatment("plain"),
+        common.Treatment("plain again"),
+        common.Treatment("GradGuard", [GradGuard()]),
+        common.Treatment("`clip_grad_norm_`", [Clip()]),
+        common.Treatment("`.item()` loop", [Naive()]),
+        common.Treatment("`grad_norm` + `log_dict`", [Norms()]),
+        common.Treatment("`detect_anomaly`", enter=_anomaly_on, leave=_anomaly_off),
+    ]
+    return found + _wandb()
+
+
+def _anomaly_on(_: pl.LightningModule) -> None:
+    torch.autograd.set_detect_anomaly(mode=True)
+
+
+def _anomaly_off(_: pl.LightningModule) -> None:
+    torch.autograd.set_detect_anomaly(mode=False)
+
+
+def _wandb() -> list[common.Treatment]:
+    """Return `wandb.watch` where it is installed; it writes to a folder and to no network."""
+    try:
+        import wandb
+    except ImportError:
+        print("wandb is not installed, its row is left out")
+        return []
+    run = wandb.init(mode="offline", dir="/tmp", settings=wandb.Settings(silent=True))  # noqa: S108
+
+    class Send(pl.Callback):
+        """Hand the histograms over once a step, which `WandbLogger` does at its own pace."""
+
+        def on_train_batch_end(self, *_: object) -> None:
+            run.log({})
+
+    return [
+        common.Treatment(
+            '`wandb.watch(log_freq=1)`',
+            [Send()],
+            enter=lambda module: run.watch(module, log="gradients", log_freq=1),
+            leave=lambda module: run.unwatch(module),
+        )
+    ]
+
+
+def measure(name: str, scale: float) -> dict[str, Any]:
+    """Compare all treatments on one model."""
+    block, rounds = BLOCKS[name]
+    net = common.MODELS[name]()
+    turns = common.alternate(net, treatments(), block, max(2, round(rounds * scale)))
+    rows = {t.name: common.ratios(turns.times, t.name) for t in turns.treatments}
+    guard, again = rows["GradGuard"]["median"], rows["plain again"]["median"]
+    return {
+        "tensors": sum(1 for _ in net.parameters()),
+        "values": sum(p.numel() for p in net.parameters()),
+        "block": block,
+        "rounds": turns.rounds,
+        "rows": rows,
+        "beyond_control": round(max(1.0, guard - max(0.0, again - 1.0)), 4),
+    }
+
+
+def lines(results: dict[str, Any]) -> str:
+    """Return the table of the README: one row a treatment, one column a model."""
+    names = list(results)
+    head = ["step time against plain", *(f"{n} ({results[n]['tensors']:,} tensors)" for n in names)]
+    kinds = [k for k in next(iter(results.values()))["rows"] if k != "plain"]
+    rows = [[kind, *(_cell(results[n]["rows"], kind) for n in names)] for kind in kinds]
+    plain = ["plain step", *(f"{results[n]['rows']['plain']['ms']:.2f} ms" for n in names)]
+    return common.table(head, [plain, *rows])
+
+
+def _cell(rows: dict[str, dict[str, float]], kind: str) -> str:
+    row = rows.get(kind)
+    return f"{row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})" if row else ""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", default=list(common.MODELS))
+    parser.add_argument("--scale", type=float, default=1.0, help="factor on the number of rounds")
+    parser.add_argument("--dry", action="store_true", help="write no file")
+    options = parser.parse_args(arguments)
+    common.quiet()
+    results = {name: measure(name, options.scale) for name in options.models}
+    print(common.origin())
+    print(lines(results))
+    if not options.dry and math.isclose(options.scale, 1.0):
+        print(common.write("overhead", results))
+
+
+if __name__ == "__main__":
+    main()
