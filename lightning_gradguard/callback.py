@@ -12,8 +12,11 @@ from typing import Any, Literal
 from torch import Tensor
 
 from lightning_gradguard import scalars
+from lightning_gradguard.agreement import Agreement, Plan, survey
+from lightning_gradguard.gallery import Gallery
 from lightning_gradguard.options import check_options
 from lightning_gradguard.replay import Replay
+from lightning_gradguard.ranks import Ranks
 from lightning_gradguard.report import GradGuardError, Report, render
 from lightning_gradguard.session import Session, Settings
 from lightning_gradguard.trace import unseen
@@ -66,10 +69,16 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         trace_steps: training batches traced operation by operation at the start of fit.
         every_n_steps: how often gradients are looked at, in optimizer steps.
         log_every_n_steps: how often scalars are logged, in steps; `None` takes the Trainer's own.
+        agree_every_n_steps: how often ranks compare what their losses reach, in steps; `None` takes every
+            step for the first 100, then as often as costs at most 1 % of the time.
         metrics: what to do about metrics that are recognised in the loss.
-        report: file to write the report to at the end: `.json`, `.sarif` or `.md`.
+        report: file to write the report to at the end: `.json`, `.sarif`, `.md` or `.html`.
+        figure: file to draw the gradient flow to at the end: `.png`, `.svg` or `.pdf`.
+        figure_every_n_steps: how often the gradient flow is drawn for loggers that show pictures, in
+            steps and where matplotlib is installed; 0 for never.
 
     Raises:
+        ImportError: `report` or `figure` needs a package that is not installed.
         TypeError: an argument has the wrong type.
         ValueError: an argument has an impossible value; the message lists what is allowed.
 
@@ -95,8 +104,11 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         trace_steps: int = 1,
         every_n_steps: int = 1,
         log_every_n_steps: int | None = None,
+        agree_every_n_steps: int | None = None,
         metrics: Literal["advise", "route", "off"] | Mapping[str, Any] = "advise",
         report: str | Path | None = None,
+        figure: str | Path | None = None,
+        figure_every_n_steps: int = 500,
     ) -> None:
         options = {k: v for k, v in locals().items() if k not in {"self", "__class__"}}
         check_options(options)
@@ -104,41 +116,52 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             message = "`metrics` can be 'advise' or 'off' in this version; routing is not available yet"
             raise NotImplementedError(message)
         self.settings = Settings(
-            strict, tuple(select), tuple(ignore), tuple(ignore_params), patience, trace_steps, every_n_steps
+            strict, tuple(select), tuple(ignore), tuple(ignore_params), patience, trace_steps, every_n_steps,
+            agree_every_n_steps,
         )
         self.metrics = metrics
         self.log_every_n_steps = log_every_n_steps
         self.report_path = report
+        self.figure_path = figure
+        self.figure_every_n_steps = figure_every_n_steps
         self.report = Report()
+        self._gallery = Gallery(self.report)
         self._session: Session | None = None
+        self._agreement: Agreement | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what belongs to a running fit behind."""
-        return self.__dict__ | {"_session": None}
+        return self.__dict__ | {"_session": None, "_agreement": None}
 
     # -- hooks
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ANN401, ARG002
         """Start a new report for every fit."""
         if stage == "fit":
-            if trainer.world_size > 1:
-                message = f"GradGuard runs on one process in this version, got world_size={trainer.world_size}"
-                raise NotImplementedError(message)
             self.report = Report()
-            self._session = Session(self.settings, self.report)
+            self._agreement = None
+            # On several ranks the report of a session is this rank's own; `report` is the job's.
+            self._session = Session(self.settings, self.report if trainer.world_size == 1 else Report())
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
         """Take note of module and optimizers."""
         self._safely("audit", self._attach, trainer, pl_module)
+        if trainer.world_size > 1:
+            unseen(self._meet, trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
         """Trace the first batches."""
         self._safely("audit", self._attach, trainer, pl_module)
         self._ask("trace", "begin_batch", trainer.global_step, batch, self._replay(trainer, pl_module, batch, batch_idx))
+        if self._agreement is not None:
+            self._agreement.begin_batch(trainer.global_step)
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:  # noqa: ANN401, ARG002
         """Look at the loss before its backward pass."""
         self._ask("trace", "before_backward", loss)
+        if self._agreement is not None:
+            exchanges = getattr(trainer.model, "require_backward_grad_sync", True)
+            unseen(lambda: self._agreement.before_backward(loss, exchanges=exchanges))
         self._tell(trainer)
         if any(d.code == "GG101" for d in self.report.diagnostics) and not loss.requires_grad:
             raise GradGuardError.of(self.report, _TORCH_TEXT)
@@ -149,7 +172,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ANN401, ARG002
         """Judge the final gradients."""
-        self._ask("audit", "before_step", optimizer)
+        if self._agreement is not None:
+            unseen(self._agreement.before_step, optimizer)
+        else:
+            self._ask("audit", "before_step", optimizer)
         self._tell(trainer)
         self._safely("scalars", self._log_scalars, trainer, optimizer)
 
@@ -160,8 +186,12 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
         """Turn what has lasted until here into findings, and sum up."""
-        self._ask("audit", "finish")
-        self._safely("report", self._write_report)
+        if self._agreement is not None:
+            unseen(self._agreement.finish)
+        else:
+            self._ask("audit", "finish")
+        if trainer.is_global_zero:
+            self._safely("report", self._gallery.close, trainer)
         self._tell(trainer)
         if self._session is not None and trainer.is_global_zero and not self.report.has_findings():
             print(self.report.render().splitlines()[-1], file=sys.stderr)  # noqa: T201 - the one line of a clean run
@@ -172,7 +202,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._ask("trace", "failed", exception)
         if isinstance(exception, KeyboardInterrupt):  # the user ends the fit here
             self._ask("audit", "finish")
-        self._safely("report", self._write_report)
+        if self._agreement is not None:
+            unseen(self._agreement.failed, exception)
+        if trainer.is_global_zero:
+            self._safely("report", self._gallery.close, trainer)
         if not isinstance(exception, GradGuardError):
             self._tell(trainer, may_raise=False)
         self._session = None
@@ -182,6 +215,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if self._session is not None:
             self._ask("trace", "failed", RuntimeError("teardown"))
             self._session = None
+        if self._agreement is not None:
+            self._agreement.close()
+            self._agreement = None
 
     # -- state
 
@@ -206,6 +242,24 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             scaled=scaler is not None,
         )
 
+    def _meet(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+        """Open the line to the other ranks; every rank comes here."""
+        assert self._session is not None  # noqa: S101 - set up for this fit
+        if not Ranks.available():
+            self.report.add_limit(f"`{type(trainer.strategy).__name__}` does not run on torch's own processes")
+            self._session = None
+            return
+        limit = getattr(trainer.strategy, "_timeout", None)
+        ranks = Ranks(limit.total_seconds() if limit is not None else None)
+        try:
+            plan, fault = survey(trainer, pl_module, self._session), None
+        except Exception as error:  # noqa: BLE001 - told to all ranks, which then check nothing
+            plan, fault = Plan(limits=(f"the strategy could not be read: {error!r}",), blind=True), error
+        self._agreement = Agreement(ranks, self._session, self.report, plan)
+        self._agreement.start()
+        if fault is not None and self.settings.strict:
+            raise fault
+
     def _ask(self, part: str, method: str, *args: Any) -> None:  # noqa: ANN401
         """Pass an event on to the session."""
         self._safely(part, getattr(self._session, method, None), *args)
@@ -225,16 +279,21 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         try:
             unseen(deed, *args)
         except Exception as fault:
+            if self._agreement is not None:
+                self._agreement.fault(part, fault)  # raised or switched off on all ranks alike
+                return
             if self.settings.strict:
                 raise
             session.off(part, fault)
 
     def _tell(self, trainer: Any, *, may_raise: bool = True) -> None:  # noqa: ANN401
         """Raise or warn about the findings since the last call."""
-        fresh = self._session.take_fresh() if self._session is not None else []
-        if not fresh:
+        source = self._agreement or self._session
+        fresh = source.take_fresh() if source is not None else []
+        fatal = self._agreement is not None and self._agreement.fatal
+        if not fresh and not fatal:
             return
-        if self.settings.strict and may_raise:
+        if (self.settings.strict or fatal) and may_raise:
             raise GradGuardError.of(self.report, _torch_text(fresh))
         if trainer.is_global_zero and not self._will_raise(fresh):
             for diagnostic in fresh:
@@ -248,11 +307,13 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         every = self.log_every_n_steps or trainer.log_every_n_steps
         if trainer.loggers and every and trainer.global_step % every == 0:
-            scalars.log_scalars(trainer, self._session.scalars(optimizer))
+            norm = {} if self._agreement is None else {"norm": self._agreement.norm}
+            scalars.log_scalars(trainer, self._session.scalars(optimizer, **norm))
 
-    def _write_report(self) -> None:
-        if self.report_path is not None:
-            self.report.write(self.report_path)
+    def _show_gradients(self, trainer: Any, optimizer: Any) -> None:  # noqa: ANN401
+        assert self._session is not None  # noqa: S101 - `_safely` made sure
+        every = self.log_every_n_steps or trainer.log_every_n_steps
+        self._gallery.step(trainer, self._session.judged(optimizer), every)
 
 
 def _torch_text(found: Sequence[Any]) -> str:

@@ -660,7 +660,7 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
         scene,
         severity=Severity.INFO if theirs else None,
         params=names,
-        slots={"op": op or "", "name": names[0].rpartition(".")[0] or names[0], "parameters": _phrase(names), "steps": scene.when or "every step"},
+        slots={"op": op or "", "name": names[0].rpartition(".")[0] or names[0], "parameters": _phrase(names), "steps": scene.when.removeprefix("in ") or "every step"},
         op=op,
         span=span.labelled(label) if span else layer,
         related=tuple([*related, *([layer] if layer is not None and span is not None else [])]),

@@ -261,7 +261,9 @@ def state_of(grad: Tensor | None) -> State:
     if grad is None:
         return State.NONE
     grad = grad.detach()
-    if grad.is_sparse:
+    if grad.is_nested:
+        grad = torch.cat([part.reshape(-1) for part in grad.unbind()])
+    elif grad.is_sparse:
         grad = grad.coalesce().values()
     elif grad.layout is not torch.strided:
         grad = grad.to_dense()

@@ -35,8 +35,9 @@ def check_options(options: Mapping[str, Any]) -> None:
         _expect_count(options, name, 1)
     _expect_count(options, "trace_steps", 0)
     _expect_count(options, "figure_every_n_steps", 0)
-    if options["log_every_n_steps"] is not None:
-        _expect_count(options, "log_every_n_steps", 1)
+    for name in ("log_every_n_steps", "agree_every_n_steps"):
+        if options[name] is not None:
+            _expect_count(options, name, 1)
     matching(options["select"])
     matching(options["ignore"])
     _expect_metrics(options["metrics"])

@@ -32,6 +32,8 @@ __all__ = ["Session", "Settings"]
 _log = logging.getLogger("lightning_gradguard")
 _UNDERIVED = re.compile(r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative")
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
+# How DDP says that a step has left parameters out; Lightning drops the rest of its text.
+_UNREDUCED = "Expected to have finished reduction in the prior iteration"
 _MIN_LATE_RUN = 2
 
 
@@ -131,6 +133,12 @@ class Session:
         kept = {n: p for n, p in found.items() if not self._ignored(n)}
         self._judged_ever.update(kept)
         return kept
+
+    def trainable(self) -> dict[str, Tensor]:
+        """Return name -> registered parameter that requires grad, in an optimizer or not."""
+        names = self.names()
+        params = ((names[id(p)], p) for p in self.model.parameters() if p.requires_grad)
+        return {n: p for n, p in params if not self._ignored(n)}
 
     def _ignored(self, name: str) -> bool:
         hits = [p for p in self.settings.ignore_params if fnmatchcase(name, p)]
@@ -259,6 +267,8 @@ class Session:
     def _explain_error(self, text: str) -> None:
         """Name the line behind an error of torch's backward pass; the error itself is left alone."""
         scene = self._scene(self._now) if self._now is not None else self._scene()
+        if _UNREDUCED in text:
+            self.emit(diagnose.awaited_parameters(scene, self._last_missing()))
         match = _UNDERIVED.search(text)
         if match and self._now is not None:
             self.emit(diagnose.underived_call(scene, match.group(1) or match.group(2)))
@@ -266,6 +276,12 @@ class Session:
             self.emit(diagnose.overwritten_values(scene, text))
         elif "backward through the graph a second time" in text:
             self.emit(diagnose.kept_graphs(scene))
+
+    def _last_missing(self) -> list[str]:
+        """Return the parameters without a gradient at the latest step."""
+        tracks = self.audit.tracks
+        last = max((t.last_step for t in tracks.values()), default=-1)
+        return [n for n, t in tracks.items() if t.last_step == last and t.run and State.NONE in t.run_state]
 
     # -- tracing
 
@@ -397,6 +413,17 @@ class Session:
         traced = traced or (self._kept[-1] if self._kept else _Traced(self.step, Trace(self.step)))
         judged = self._judged_ever or self.judged()
         return Scene(traced.trace, self.model, judged, traced.flows, self.step, when)
+
+    def scene(self, when: str = "", *, bare: bool = False, kept: bool = False) -> Scene:
+        """Return what is known about the step under way.
+
+        Args:
+            when: how long the state has lasted.
+            bare: leave the trace out, so that the scene is the same on every rank.
+            kept: take the latest trace where this step has none.
+        """
+        traced = None if bare else self._now or (self._kept[-1] if kept and self._kept else None)
+        return self._scene(traced or _Traced(self.step, Trace(self.step)), when)
 
     # -- at the loss
 
@@ -691,6 +718,19 @@ class Session:
             if idle:
                 comment = f"# gradguard: ignore[{', '.join(idle)}]"
                 self.emit(diagnose.unused_suppression(self._scene(), span, comment))
+
+    def wants(self, diagnostic: Diagnostic) -> bool:
+        """Say whether a finding is neither switched off nor suppressed in the source."""
+        return diagnostic.code in self.settings.codes and not self._suppressed(diagnostic)
+
+    def settle(self, diagnostic: Diagnostic) -> None:
+        """Take note of a finding of the whole job: what it says about its parameters is not said again."""
+        self.report.add(diagnostic)
+        self._said.update(diagnostic.params)
+
+    def shut(self, part: str) -> None:
+        """Switch a part of the guard off without a word: it has been said elsewhere."""
+        self._off.add(part)
 
     def take_fresh(self) -> list[Diagnostic]:
         """Return the findings since the last call."""

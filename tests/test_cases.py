@@ -2,8 +2,6 @@
 """Small trainings of every kind: torch does what is stated, and the guard says just that."""
 
 import itertools
-from collections.abc import Iterator
-from pathlib import Path
 
 import casekit
 import plaintorch
@@ -19,12 +17,11 @@ CASES = {
 KNOWN_MISSES: dict[str, str] = {}
 
 
-def judged() -> Iterator[object]:
-    """Give every case, the known misses marked."""
-    for name in CASES:
-        reason = KNOWN_MISSES.get(name)
-        marks = pytest.mark.xfail(reason=reason, strict=True) if reason else ()
-        yield pytest.param(name, marks=marks)
+def param(name: str) -> object:
+    """Mark a case as a failure to be expected where it is a known miss."""
+    reason = KNOWN_MISSES.get(name)
+    marks = pytest.mark.xfail(reason=reason, strict=True) if reason else ()
+    return pytest.param(name, marks=marks)
 
 
 def test_samples_are_there() -> None:
@@ -42,10 +39,10 @@ def test_known_misses_are_cases() -> None:
     assert not samples or not casekit.SAMPLES.is_dir() or samples <= set(CASES)
 
 
-@pytest.mark.parametrize("name", judged())
+@pytest.mark.parametrize("name", [param(name) for name in CASES])
 def test_guard_is_right(name: str) -> None:
-    """A broken training is found with its line and exactly its parameters, a healthy one is silent."""
-    path: Path = CASES[name]
+    """A broken case is found with its line and exactly its parameters, a healthy one is silent."""
+    path = CASES[name]
     module = casekit.load(path)
     guard, model, _ = casekit.train(module)
     assert casekit.verdict(path, module, guard, model) == []

@@ -87,7 +87,11 @@ LAYERS = (
           ("{o} = checkpoint(self.{m}, {a}, use_reentrant=False)",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)",
           ("{o} = functional_call(self.{m}, dict(self.{m}.named_parameters()), ({a},))",)),
-    Layer((".down", ".up"), "Adapter()", ("{o} = self.{m}({a})",)),
+    Layer((".down", ".up"), "Adapter{t}()", ("{o} = self.{m}({a})",), above=(
+        "class Adapter{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
+        "        self.down = nn.Parameter(torch.randn(3, 2))",
+        "        self.up = nn.Parameter(torch.zeros(2, 3))",
+        "    def forward(self, v):", "        return v + v @ self.down @ self.up")),
     Layer((".0.weight", ".0.bias", ".1.weight", ".1.bias"),
           "nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])",
           ("{o} = {a}", "for layer in self.{m}:", "    {o} = torch.tanh(layer({o}))")),
@@ -361,16 +365,6 @@ def nothing(grad):
     return grad if grad is None else grad * 0
 
 
-class Adapter(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.down = nn.Parameter(torch.randn(3, 2))
-        self.up = nn.Parameter(torch.zeros(2, 3))
-
-    def forward(self, v):
-        return v + v @ self.down @ self.up
-
-
 class Double(torch.autograd.Function):
     @staticmethod
     def forward(ctx, v):
@@ -472,8 +466,10 @@ class _Writer:
 
     def aside(self) -> None:
         """Write a statement whose result goes nowhere."""
-        names = {"a": self.source_value().name, "t": self.fresh()}
-        self.body += [line.format(**names) for line in self.rng.choice(ASIDE).lines]
+        source, mark = self.source_value(), self.fresh()
+        names = {"a": source.name, "t": mark}
+        self.body += [_marked(line, names, mark, mark) for line in self.rng.choice(ASIDE).lines]
+        self._touch(source.ways, mark)
 
     def row(self, rows: Sequence[Row]) -> None:
         """Write one operation."""

@@ -28,6 +28,7 @@ __all__ = ["Outcome", "check", "loaded", "train"]
 STEPS = 3
 # Findings that name parameters which are left without a useful gradient.
 _JUDGING = ("GG101", "GG102", "GG104", "GG105", "GG106", "GG201", "GG202", "GG203", "GG403")
+_WHOLE = ("GG101", "GG102")
 
 
 @dataclass(slots=True)
@@ -194,7 +195,7 @@ def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome:
 def _compare_lines(
     expected: Expectation, missing: set[str], zero: set[str], report: Report, outcome: Outcome
 ) -> None:
-    if any(d.code == "GG101" for d in report.diagnostics):
+    if any(d.code in _WHOLE for d in report.diagnostics):
         _compare_loss_line(expected, report, outcome)
         return
     for name in missing | zero:
@@ -217,13 +218,14 @@ def _compare_loss_line(expected: Expectation, report: Report, outcome: Outcome) 
     lines = {line for n in expected.cut for line in expected.lines[n]}
     if not lines:
         return
-    finding = next(d for d in report.diagnostics if d.code == "GG101")
+    finding = next(d for d in report.diagnostics if d.code in _WHOLE)
     said = finding.span.line if finding.span is not None else 0
+    related = {s.line for s in finding.related}
     outcome.blamed += 1
     outcome.primary += said in lines
-    outcome.right += said in lines or any(s.line in lines for s in finding.related)
-    if said not in lines:
-        outcome.off["loss"] = f"GG101 {said} for {sorted(lines)}"
+    outcome.right += said in lines or not lines.isdisjoint(related)
+    if said not in lines and (finding.code == "GG101" or lines.isdisjoint(related)):
+        outcome.off["loss"] = f"{finding.code} {said} ({sorted(related)}) for {sorted(lines)}"
 
 
 def main(count: int, start: int = 0) -> int:
