@@ -130,10 +130,11 @@ class Agreement:
         for limit in plan.limits:
             self.report.add_limit(limit)
         answer = self._compare(Note(Event.STEP, self._key, news=bool(plan.blind)))
-        if answer.differs("names"):
+        if answer.high.news:
+            limits = dict.fromkeys(t for found in self.ranks.gather(plan.limits) for t in found)
+            self._give_up("the gradients", "; ".join(limits))
+        elif answer.differs("names"):
             self._give_up("the ranks", "they hold different parameters, so nothing can be compared between them")
-        elif answer.high.news:
-            self._give_up("the gradients", "; ".join(plan.limits) or "another rank cannot be checked")
         elif plan.kind == "deepspeed":
             self._watch_hooks()
         elif session.sharded:
@@ -219,11 +220,9 @@ class Agreement:
             if answer.differs("event"):
                 self._part_ways()
                 return
-            found = self._halved(final=True)
-            if found:
-                self.session.emit(found)
-            if answer.high.news or found:
+            if answer.high.news:
                 self._share()
+            self._conclude(self._halved(final=True))
             self._take_facts()
         except (LostRankError, GradGuardError) as error:
             if self.fatal:
@@ -235,6 +234,9 @@ class Agreement:
 
     def failed(self, error: BaseException) -> None:
         """Tell the others, if they are about to listen, that this rank has failed and why."""
+        if isinstance(error, GradGuardError):
+            self.close()
+            return
         try:
             if self._open and not self.off and isinstance(error, Exception):
                 self._open = False
@@ -266,15 +268,20 @@ class Agreement:
             _log.error("gradguard: the %s failed on rank %d", part, self.ranks.rank, exc_info=error)
             self._faults.append((part, f"{type(error).__name__}: {error}"))
 
-    def norm(self, grads: Sequence[Tensor]) -> float:
-        """Return the L2 norm over all gradients of the job; every rank must call this.
+    def norm(self, optimizer: Any) -> Callable[[Sequence[Tensor]], float]:  # noqa: ANN401
+        """Return what gives the L2 norm over all gradients of the job; every rank must call this.
 
-        Cost: one read of every gradient, and one message where they are spread over ranks.
+        Cost: where gradients are spread over ranks, one read of every gradient and one message.
         """
         if not self.session.sharded or self.off:
-            return total_norm(grads)
-        squares = sum(total_norm([_local(g)]) ** 2 / _copies(g) for g in grads)
-        return math.sqrt(self.ranks.total([squares])[0])
+            return total_norm
+        squares = self._try("scalars", self._squares, optimizer)
+        whole = math.sqrt(self.ranks.total([math.nan if squares is None else squares])[0])
+        return lambda _grads: whole
+
+    def _squares(self, optimizer: Any) -> float:  # noqa: ANN401
+        grads = [p.grad for p in self.session.judged(optimizer).values() if p.grad is not None]
+        return sum(total_norm([_local(g)]) ** 2 / _copies(g) for g in grads)
 
     # -- comparing
 
@@ -499,12 +506,11 @@ class Agreement:
         self.off = True
         failures = [(i, r.failure) for i, r in enumerate(records) if r.failure]
         if failures:
-            why = "; ".join(f"rank {i} raised {text}" for i, text in failures)
-            why += " before its backward pass, and the other ranks would wait for its gradients"
+            why = "; ".join(f"rank {i} raised before its backward pass: {text}" for i, text in failures)
         else:
             why = "some ranks run out of batches or take other steps than the rest, which would wait for them"
         self._conclude(diagnose.unchecked(self._scene(bare=True), f"global step {self.session.step}", why))
-        self.report.add_limit(f"from global step {self.session.step} on: {why}")
+        self.report.add_limit(f"what follows global step {self.session.step}: the ranks do not go on together")
         self.fatal = True
         if not failure:
             raise GradGuardError.of(self.report)

@@ -128,10 +128,11 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._gallery = Gallery(self.report)
         self._session: Session | None = None
         self._agreement: Agreement | None = None
+        self._norm: Callable[[Sequence[Tensor]], float] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what belongs to a running fit behind."""
-        return self.__dict__ | {"_session": None, "_agreement": None}
+        return self.__dict__ | {"_session": None, "_agreement": None, "_norm": None}
 
     # -- hooks
 
@@ -142,6 +143,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._agreement = None
             # On several ranks the report of a session is this rank's own; `report` is the job's.
             self._session = Session(self.settings, self.report if trainer.world_size == 1 else Report())
+            self._gallery = Gallery(self.report, self.report_path, self.figure_path, self.figure_every_n_steps)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
         """Take note of module and optimizers."""
@@ -174,8 +176,12 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         """Judge the final gradients."""
         if self._agreement is not None:
             unseen(self._agreement.before_step, optimizer)
+            every = self.log_every_n_steps or trainer.log_every_n_steps
+            if every and trainer.global_step % every == 0:  # with loggers or without: all ranks take part
+                self._norm = unseen(self._agreement.norm, optimizer)
         else:
             self._ask("audit", "before_step", optimizer)
+        self._safely("pictures", self._show_gradients, trainer, optimizer)
         self._tell(trainer)
         self._safely("scalars", self._log_scalars, trainer, optimizer)
 
@@ -252,13 +258,11 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         limit = getattr(trainer.strategy, "_timeout", None)
         ranks = Ranks(limit.total_seconds() if limit is not None else None)
         try:
-            plan, fault = survey(trainer, pl_module, self._session), None
+            plan = survey(trainer, pl_module, self._session)
         except Exception as error:  # noqa: BLE001 - told to all ranks, which then check nothing
-            plan, fault = Plan(limits=(f"the strategy could not be read: {error!r}",), blind=True), error
+            plan = Plan(limits=(f"the strategy could not be read: {error!r}",), blind=True)
         self._agreement = Agreement(ranks, self._session, self.report, plan)
         self._agreement.start()
-        if fault is not None and self.settings.strict:
-            raise fault
 
     def _ask(self, part: str, method: str, *args: Any) -> None:  # noqa: ANN401
         """Pass an event on to the session."""
@@ -293,12 +297,12 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         fatal = self._agreement is not None and self._agreement.fatal
         if not fresh and not fatal:
             return
+        self._safely("loggers", scalars.log_findings, trainer, fresh)
         if (self.settings.strict or fatal) and may_raise:
             raise GradGuardError.of(self.report, _torch_text(fresh))
         if trainer.is_global_zero and not self._will_raise(fresh):
             for diagnostic in fresh:
                 warnings.warn(render(diagnostic), GradGuardWarning, stacklevel=2)
-        self._safely("loggers", scalars.log_findings, trainer, fresh)
 
     def _will_raise(self, fresh: Sequence[Any]) -> bool:
         return any(d.code == "GG101" for d in fresh)
@@ -307,7 +311,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         every = self.log_every_n_steps or trainer.log_every_n_steps
         if trainer.loggers and every and trainer.global_step % every == 0:
-            norm = {} if self._agreement is None else {"norm": self._agreement.norm}
+            norm = {} if self._norm is None else {"norm": self._norm}
             scalars.log_scalars(trainer, self._session.scalars(optimizer, **norm))
 
     def _show_gradients(self, trainer: Any, optimizer: Any) -> None:  # noqa: ANN401

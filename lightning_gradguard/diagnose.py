@@ -253,7 +253,55 @@ def constant_terms(scene: Scene, view: LossView) -> list[Diagnostic]:
     for term in scene.lineage.dead_terms(view):
         cut = term.cuts[0]
         found.setdefault(cut.site, _dead_term(scene, view, term, cut))
+    return [*found.values(), *lost_sums(scene, view)]
+
+
+def flat_terms(scene: Scene, flow: Flow) -> list[Diagnostic]:
+    """GG103 after the backward pass: terms whose gradient dies in operations without a slope."""
+    view = flow.view
+    found: dict[object, Diagnostic] = {}
+    for term in scene.lineage.live_terms(view):
+        node = view.seqs.get(term.value.seq) if term.value is not None else None
+        kills = flow.deaths(node) if node is not None else []
+        if not kills or any(_zero_story(scene, k)[0] not in {"GG201", "GG202"} or _waits(k, scene) for k in kills):
+            continue
+        if any(not flow.reaches(leaf) for leaf in flow.below(node)):
+            continue  # a parameter depends on this term alone: that is its own finding
+        op, stack = _killer(scene, kills[0])
+        found.setdefault((op, stack[:1]), _flat_term(scene, view, term, op, stack))
     return list(found.values())
+
+
+def _flat_term(scene: Scene, view: LossView, term: Term, op: str, stack: Stack) -> Diagnostic:
+    amount, share = _share(scene, view, term)
+    span = _term_span(term)
+    lost = _site_span(stack, f"the gradient of this term dies here, at `{op.rpartition('.')[2]}`")
+    return _finding(
+        "GG103",
+        scene,
+        op=op,
+        span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient") if span else lost,
+        related=tuple(s for s in (lost, _project_span(stack)) if s is not None and s != span),
+        cause=f"every way from this term to a parameter goes through `{op}`, whose derivative is 0 everywhere",
+        evidence=share,
+        help="drop the term and log it instead, or replace it with a differentiable one",
+    )
+
+
+def lost_sums(scene: Scene, view: LossView) -> list[Diagnostic]:
+    """GG103: a term that is added to the loss and dropped again, because the sum is not kept."""
+    return [
+        _finding(
+            "GG103",
+            scene,
+            op=call.public,
+            span=_site_span(call.stack, "this sum is computed and not kept"),
+            related=tuple(s for s in (_project_span(call.stack),) if s is not None),
+            cause=f"`{call.public}` returns a new tensor; nothing reads it, so the loss stays as it was",
+            help="assign the sum, as in `loss = loss + term`",
+        )
+        for call in scene.lineage.discarded_sums(view)
+    ]
 
 
 def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic:
@@ -761,6 +809,8 @@ def _nonfinite_cause(scene: Scene, origin: tuple[Call, str] | None, kill: Kill |
         return f"`{op}` is the first operation in the forward pass whose result holds {origin[1]} although its inputs are finite"
     if kill is None:
         return "where it appeared first could not be observed: the failing step was not traced"
+    if any(isinstance(f, dict) and f.get("finite") is False for f in kill.facts.values()):
+        return f"`{op}` takes or gives values that are not finite in the forward pass already"
     saved = next((f for n in ("self", "result", "other") if isinstance(f := kill.facts.get(n), dict) and "min" in f), None)
     numbers = f"; the values it works on lie in [{saved['min']:.4g}, {saved['max']:.4g}]" if saved else ""
     return f"the forward pass is finite, but the derivative of `{op}` is not{numbers}"
@@ -940,7 +990,7 @@ def divergent_losses(
             op=base.op if base is not None else None,
             metric=base.metric if base is not None else None,
             ranks=tuple(lacking),
-            cause=f"on {words(lacking)} the loss {what}" + (f". {base.cause[0].upper()}{base.cause[1:]}" if base is not None and base.cause else ""),
+            cause=f"on {words(lacking)} the loss {what}" + (f"; {base.cause}" if base is not None and base.cause and not leaf else ""),
             evidence=scene.when,
             effect=f"{words(having)} would wait for gradients that {words(lacking)} never sends",
             help=base.help if base is not None and base.help else "compute the loss in the same way on every rank",
@@ -954,7 +1004,7 @@ def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
     found = missing_parameters(scene, judged) + unused_parameters(scene, [n for n in names if n not in scene.judged])
     effect = (
         "DDP waits for these gradients: in this step it would average none at all, so the copies of the model "
-        "drift apart, and the next forward pass raises `Expected to have finished reduction in the prior iteration`"
+        "drift apart, and the next forward pass raises an error of torch's that names no parameter"
     )
     extra = "\n    strategy=DDPStrategy(find_unused_parameters=True)"
     return [

@@ -171,6 +171,24 @@ class Flow:
                     stack.append(child)
         return False
 
+    def deaths(self, node: int) -> list[Kill]:
+        """Return where the gradient of one value dies, if no live gradient of it reaches a leaf."""
+        return [] if self.live_leaves(node) else self._deaths_below(node)
+
+    def below(self, node: int) -> frozenset[int]:
+        """Return the leaves to which the graph leads down from a node."""
+        stack, seen = [node], {node}
+        while stack:
+            for child in self.view.children[stack.pop()]:
+                if child >= 0 and child not in seen:
+                    seen.add(child)
+                    stack.append(child)
+        return frozenset(n for n in seen if not self.view.children[n])
+
+    def reaches(self, leaf: int) -> bool:
+        """Say whether some live gradient arrived at a leaf."""
+        return any(self.edges.get(e, State.NONE) >= State.ALIVE for e in self._above().get(leaf, ()))
+
     def _blame(self, node: int, edge: int) -> list[Kill]:
         """Return the kill at an edge, or those that made the other factor of a product zero."""
         kill = self._kill(node, _how(self.edges.get((node, edge), State.NONE), self._came(node)), edge)

@@ -7,14 +7,14 @@ stand in the user's source text; nothing is imported.
 
 import ast
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import CodeType
 
 from lightning_gradguard import syntax
 from lightning_gradguard.source import Stack
 
 
-__all__ = ["by_words", "class_of", "in_source", "loops", "module_of", "torchmetrics_of"]
+__all__ = ["by_words", "callees", "class_of", "formulas", "in_source", "loops", "module_of", "torchmetrics_of"]
 
 # Function -> class; a star stands for Binary, Multiclass or Multilabel.
 _FUNCTIONS: Mapping[str, str] = {
@@ -125,6 +125,40 @@ def loops(stack: Stack) -> bool:
     )
 
 
+def formulas(stacks: Sequence[Stack]) -> tuple[str, ...]:
+    """Return the endings of the classes whose formula stands in the code around some calls.
+
+    A union speaks for Jaccard, a doubled numerator for F1, a difference of products under a root for
+    Matthews; only operators and library functions count, never the names of variables.
+    """
+    nodes = [n for stack in stacks for c, _ in stack if (n := syntax.function_node(c)) is not None]
+    parts = [p for node in dict.fromkeys(nodes) for p in ast.walk(node)]
+    called = {name for node in nodes for name in _callees(node)}
+    operators = {type(p.op) for p in parts if isinstance(p, ast.BinOp)}
+    found = []
+    if "sqrt" in called and ast.Sub in operators and any(_is_cross(p) for p in parts):
+        found.append("MatthewsCorrCoef")
+    if ast.BitOr in operators or called & {"logical_or", "bitwise_or", "union", "maximum", "union1d"}:
+        found.append("JaccardIndex")
+    if any(_doubles(p) for p in parts):
+        found.append("F1Score")
+    return tuple(found)
+
+
+def _is_cross(node: ast.AST) -> bool:
+    """Recognise `a * b - c * d`."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
+        return False
+    return all(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in (node.left, node.right))
+
+
+def _doubles(node: ast.AST) -> bool:
+    """Recognise a quotient with a doubled numerator."""
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)):
+        return False
+    return any(isinstance(n, ast.Constant) and n.value in (2, 2.0) for n in ast.walk(node.left))
+
+
 def by_words(name: str, stacks: Sequence[Stack]) -> str:
     """Tell word from character errors: texts that are split or joined at blanks are words."""
     if name != "CharErrorRate":
@@ -167,7 +201,7 @@ def _imported(filename: str) -> dict[str, str]:
     return found
 
 
-def names(stacks: Iterable[Stack]) -> set[str]:
-    """Return the names of all functions that the code around some calls uses."""
-    nodes = [syntax.function_node(site[0]) for stack in stacks for site in stack]
-    return {n for node in nodes if node is not None for n in _callees(node)}
+def callees(stack: Stack) -> set[str]:
+    """Return the names of all functions that the file of a call uses."""
+    module = syntax.tree(stack[0][0].co_filename) if stack else None
+    return set(_callees(module)) if module is not None else set()

@@ -6,12 +6,12 @@ back; it is found by following what a parameter feeds until the first value that
 gradient any further.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack
-from lightning_gradguard.syntax import callee, depends, operand_depends, reflows
+from lightning_gradguard.syntax import callee, depends, is_bare, operand_depends, reflows
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
 
@@ -324,6 +324,27 @@ class Lineage:
         terms = [t for t in (self._term(*f) for f in found) if t.cuts]
         return [] if any(_is_relabel(t, spine) for t in terms) else terms
 
+    def live_terms(self, view: LossView) -> list[Term]:
+        """Return the operands of the sums that a loss is made of which do carry a gradient."""
+        spine: set[Value] = set()
+        if view.value is not None:
+            self._descend(view.value, [], spine)
+        return [
+            Term(call, position, operand, ())
+            for value in spine
+            if (call := value.call) is not None and call.name in _ADDITIVE | _JOINING
+            for position, operand in enumerate(call.inputs)
+            if operand in spine and operand is not value
+        ]
+
+    def discarded_sums(self, view: LossView) -> list[Call]:
+        """Return additions to a part of the loss whose result nobody reads, as `loss.add(penalty)`."""
+        spine: set[Value] = set()
+        if view.value is not None:
+            self._descend(view.value, [], spine)
+        used = self.trace.uses()
+        return [c for c in self.trace.calls if _is_lost_sum(c, spine, used)]
+
     def _term(self, call: Call, position: int, value: Value | None) -> Term:
         goals = [value] if value is not None else [v for e in self._exits_into(call) for v in e.inputs]
         if not goals:
@@ -365,6 +386,16 @@ class Lineage:
                     found.append((call, position, operand))
             if call.name in _ADDITIVE and any(_is_number(c) and c != 0 for c in call.constants):
                 found.append((call, -1, None))
+
+
+def _is_lost_sum(call: Call, spine: set[Value], used: Mapping[Value, list[Call]]) -> bool:
+    """Say whether a call adds something live to a part of the loss and drops the result."""
+    if call.name not in {"add", "sub", "__add__", "__sub__", "__radd__"} or len(call.outputs) != 1 or not call.stack:
+        return False
+    result = call.outputs[0]
+    if not result.rg or result.shape or result in spine or used.get(result) or result.tensor_id in {v.tensor_id for v in call.inputs}:
+        return False
+    return any(v in spine for v in call.inputs) and any(v.rg and v not in spine for v in call.inputs) and is_bare(call.stack[0])
 
 
 def _is_linear(call: Call, value: Value) -> bool:

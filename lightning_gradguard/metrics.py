@@ -19,6 +19,7 @@ from lightning_gradguard import libraries
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rerun import Unreplayable, replay
 from lightning_gradguard.scores import Row, Sample, rows
+from lightning_gradguard.source import Stack
 from lightning_gradguard.trace import FED, FREE, HARD, Call, Slot, Trace, Value
 
 
@@ -36,6 +37,8 @@ _DIFFERS = frozenset("ne __ne__ not_equal sub __sub__ __rsub__ rsub logical_xor 
 _ROUNDS = frozenset({"round", "round_"})
 _SIGNS = frozenset({"sign", "sgn", "sign_", "heaviside"})
 _INTEGERS = frozenset("long int short to type type_as floor ceil trunc fix round floor_ ceil_".split())
+_STEPS = frozenset("floor ceil trunc fix round floor_ ceil_ round_".split())
+_LOGS = frozenset("log log10 log2 log1p exp expm1 logsumexp log_ exp_ sigmoid tanh softmax log_softmax".split())
 _ORDERS = frozenset({"argsort", "sort", "topk", "msort"})
 _IGNORED_LABELS = (-100, -1, 255)
 
@@ -153,6 +156,7 @@ class _Piece:
     calls: list[Call]
     decision: Call
     inside: set[Value]
+    sides: list[Value]
 
     def derived(self, value: Value) -> bool:
         """Say whether a value outside of the chain is made from the target."""
@@ -186,7 +190,7 @@ def _pieces(trace: Trace, goal: Value) -> Iterator[_Piece]:
             return
         targets = list(_targets(sides))
         for target, others in targets:
-            yield _Piece(trace, goal, scores, target, others, calls, decision, inside)
+            yield _Piece(trace, goal, scores, target, others, calls, decision, inside, sides)
         if targets:
             return
 
@@ -225,7 +229,7 @@ def _sources(value: Value, stop: Iterable[Value]) -> set[Value]:
     ends, seen, stack, leaves = set(stop), {value}, [value], set()
     while stack:
         current = stack.pop()
-        below = current.call.inputs if current.call is not None else ()
+        below = current.parents
         if current in ends or not below:
             leaves.add(current)
             continue
@@ -266,7 +270,7 @@ def _lineage_of(value: Value) -> list[Value]:
     seen, stack = {value}, [value]
     while stack:
         current = stack.pop()
-        for parent in current.call.inputs if current.call is not None else ():
+        for parent in current.parents:
             if parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
@@ -280,6 +284,8 @@ def _kinds(piece: _Piece) -> list[tuple[str, int]]:
     """Return the kinds of prediction that the decision may make, with how many of the best count."""
     name, decision = piece.decision.name, piece.decision
     hard = next(o for o in decision.outputs if o.mark == HARD)
+    if hard.dtype is torch.uint8:
+        return [("image", 1)]
     if name in _LABELS and not hard.dtype.is_floating_point and hard.dtype is not torch.bool:
         return [("label", 1)]
     if name in _ORDERS:
@@ -294,7 +300,7 @@ def _kinds(piece: _Piece) -> list[tuple[str, int]]:
     if name in _INTEGERS:
         if _is_two_valued(piece):
             return _bit_kinds(piece, hard)
-        return [] if _is_binned(piece.target) else [("integer", 1)]
+        return [] if any(_is_binned(v) for v in piece.sides if piece.derived(v)) else [("integer", 1)]
     return []
 
 
@@ -313,12 +319,15 @@ def _bit_kinds(piece: _Piece, hard: Value) -> list[tuple[str, int]]:
     return [("multilabel", 1)] if many else [("binary", 1)]
 
 
-def _is_binned(target: Value) -> bool:
+def _is_binned(side: Value) -> bool:
     """Say whether the user's code has put the target into classes as well."""
-    made = {v.call.name for v in _lineage_of(target) if v.call is not None}
-    return not made.isdisjoint(_INTEGERS - {"to", "type", "type_as"}) or (
-        not target.dtype.is_floating_point and target.call is not None
-    )
+    made = [v for v in _lineage_of(side) if v.call is not None and v.call.name in _INTEGERS]
+    return any(v.call is not None and _loses_fraction(v, v.call) for v in made)
+
+
+def _loses_fraction(value: Value, call: Call) -> bool:
+    cast = not value.dtype.is_floating_point and call.inputs and call.inputs[0].dtype.is_floating_point
+    return bool(cast) or call.name in _STEPS
 
 
 def _is_two_valued(piece: _Piece) -> bool:
@@ -367,7 +376,8 @@ def _draw_target(piece: _Piece, kind: str, source: torch.Generator) -> Tensor:
         return (2 * bits.float() - 1 if signed else bits).to(value.dtype)
     if kind == "rank":
         return _draw_ranked(piece, source)
-    return (torch.rand(value.shape, generator=source) * 9 + 1).round().to(value.dtype)
+    most = 254 if kind == "image" else 9
+    return (torch.rand(value.shape, generator=source) * most + 1).round().to(value.dtype)
 
 
 def _is_multi_hot(piece: _Piece, kind: str) -> bool:
@@ -409,7 +419,9 @@ def _draw_scores(piece: _Piece, kind: str, target: Tensor, source: torch.Generat
     noise = torch.randn(shape, generator=source)
     toward = _toward(piece, kind, target)
     mixed = noise + pull * toward if toward is not None else noise
-    if kind == "integer":
+    if kind == "image":
+        mixed = 255 * torch.rand(shape, generator=source)
+    elif kind == "integer":
         mixed = (target.reshape(shape).double() if target.numel() == mixed.numel() else 5) + 2 * noise
     elif kind in {"binary", "multilabel"} or name in _COMPARES:
         mixed = _around(piece, mixed)
@@ -513,6 +525,8 @@ def _calls_above(value: Value, piece: _Piece) -> Iterator[Call]:
 
 def _fit(piece: _Piece, kind: str, top_k: int) -> tuple[float, Metric] | None:
     """Return the metric that explains the scalar on every random batch, with what is left over."""
+    if kind in {"label", "topk", "binary", "multilabel"} and any(c.name in _LOGS for c in piece.calls):
+        return None  # a loss that is made from decisions, not a share of them
     numbers: list[float] = []
     tables: list[dict[str, Row]] = []
     try:
@@ -671,13 +685,14 @@ def _outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> M
     if not exits:
         return None
     sides = list(_outer_samples(trace, cut, exits, below))
-    named = libraries.in_source([c.stack for c in (*exits, cut.call)])
+    stacks = [c.stack for c in (*exits, cut.call)]
+    named = libraries.in_source(stacks)
     if named:
         return _outer_named(named, cut, sides)
     number = trace.tensor_of(goal) if goal is not None else None
     if number is None or number.numel() != 1 or not math.isfinite(float(number)):
         return None
-    return _by_number(float(number), cut, sides, exits)
+    return _by_number(float(number), cut, sides, stacks)
 
 
 def _outer_samples(
@@ -716,6 +731,7 @@ def _pair(preds: Tensor, target: Tensor, value: Value) -> Iterator[Sample]:
         yield Sample("rank", preds, target)
     else:
         yield Sample("rank", preds, target)
+        yield Sample("number", preds, target)
 
 
 def _picks(value: Value) -> bool:
@@ -741,18 +757,37 @@ def _outer_named(named: str, cut: Cut, sides: Sequence[tuple[Sample, Value, Valu
 
 
 def _by_number(
-    number: float, cut: Cut, sides: Sequence[tuple[Sample, Value, Value]], exits: Sequence[Call]
+    number: float, cut: Cut, sides: Sequence[tuple[Sample, Value, Value]], stacks: Sequence[Stack]
 ) -> Metric | None:
-    """Return the first metric of the traced batch whose value is the user's number."""
+    """Return the metric of the traced batch whose value is the user's number.
+
+    Where the number is a plain 0 or 1, many metrics have it; then the formula in the source decides.
+    """
+    likely = libraries.formulas(stacks)
+    vague: list[Metric] = []
     for sample, scores, target in sides:
-        if sample.kind == "text" and not libraries.loops(exits[0].stack):
+        if sample.kind == "text" and not libraries.loops(stacks[0]):
             continue
         for name, arguments, value in rows(sample):
             scale = next((s for s in _SCALES if _is_near(s[0] * value + s[1], number)), None)
-            if scale is not None and 0.0 != value != 1.0:
-                name = libraries.by_words(name, [c.stack for c in exits])
-                return Metric(name, arguments, scores, target, cut.call, None, scale, "note" not in arguments, sample.kind)
-    return None
+            if scale is None:
+                continue
+            known = libraries.by_words(name, stacks)
+            same = "note" not in arguments
+            found = Metric(known, arguments, scores, target, cut.call, None, scale, same, sample.kind)
+            if any(known.endswith(end) for end in likely):
+                return found
+            if 0.0 != value != 1.0:
+                vague.append(found)
+    return vague[0] if vague else _of_words(cut, sides, stacks)
+
+
+def _of_words(cut: Cut, sides: Sequence[tuple[Sample, Value, Value]], stacks: Sequence[Stack]) -> Metric | None:
+    """Name the family of a text metric by the library calls it is built from."""
+    text = next(((s, v, t) for s, v, t in sides if s.kind == "text"), None)
+    if text is None or "Counter" not in libraries.callees(stacks[0]):
+        return None
+    return Metric("BLEUScore", {"note": "by its n-gram counts"}, text[1], text[2], cut.call, same=False, kind="text")
 
 
 _SCALES = ((-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (100.0, 0.0), (-100.0, 100.0), (-100.0, 0.0))

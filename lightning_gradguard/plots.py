@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradients in, one picture of them out: the flow from the first module to the last on a log scale.
 
-The numbers are read with torch and kept as plain values, so that the HTML page can draw them without
-matplotlib, and so that no picture keeps a tensor alive.
+The numbers are read with torch and kept as plain values, so that the HTML page can draw them
+without matplotlib, and so that no picture keeps a tensor alive.
 """
 
 import math

@@ -7,6 +7,7 @@ raises is left out from then on, and named once; its bug must not stop a trainin
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lightning_gradguard.report import render
@@ -29,12 +30,12 @@ def log_findings(trainer: Any, found: Sequence[Diagnostic]) -> None:  # noqa: AN
     """Show findings as text in the loggers that can show text."""
     for logger in trainer.loggers:
         for diagnostic in found:
-            _guarded(logger, lambda it, d=diagnostic: _show(it, d, trainer.global_step))
+            _guarded(logger, partial(_show, diagnostic=diagnostic, step=trainer.global_step))
 
 
 def _show(logger: Any, diagnostic: Diagnostic, step: int) -> None:  # noqa: ANN401
     text = render(diagnostic)
-    experiment = getattr(logger, "experiment", None)
+    experiment: Any = getattr(logger, "experiment", None)
     if hasattr(experiment, "add_text"):
         experiment.add_text(f"gradguard/{diagnostic.code}", f"```text\n{text}\n```", step)
     elif hasattr(logger, "log_text"):
@@ -54,7 +55,7 @@ def shows_pictures(trainer: Any) -> bool:  # noqa: ANN401
 def _shows_pictures(logger: Any) -> bool:  # noqa: ANN401
     if hasattr(logger, "log_image"):
         return True
-    experiment = getattr(logger, "experiment", None)
+    experiment: Any = getattr(logger, "experiment", None)
     return hasattr(experiment, "add_image") or _has_artifacts(logger, experiment)
 
 
@@ -66,11 +67,11 @@ def log_picture(trainer: Any, pixels: Any) -> None:  # noqa: ANN401
         pixels: uint8[height, width, 3].
     """
     for logger in trainer.loggers:
-        _guarded(logger, lambda it: _hang(it, pixels, trainer.global_step))
+        _guarded(logger, partial(_hang, pixels=pixels, step=trainer.global_step))
 
 
 def _hang(logger: Any, pixels: Any, step: int) -> None:  # noqa: ANN401
-    experiment = getattr(logger, "experiment", None)
+    experiment: Any = getattr(logger, "experiment", None)
     if hasattr(experiment, "add_image"):
         experiment.add_image(_PICTURE, pixels, step, dataformats="HWC")
     elif hasattr(logger, "log_image"):
@@ -82,11 +83,11 @@ def _hang(logger: Any, pixels: Any, step: int) -> None:  # noqa: ANN401
 def log_status(trainer: Any, status: str) -> None:  # noqa: ANN401
     """Write the outcome into the summary of the run, where alerts and filters look for it."""
     for logger in trainer.loggers:
-        _guarded(logger, lambda it: _conclude(it, status))
+        _guarded(logger, partial(_conclude, status=status))
 
 
 def _conclude(logger: Any, status: str) -> None:  # noqa: ANN401
-    experiment = getattr(logger, "experiment", None)
+    experiment: Any = getattr(logger, "experiment", None)
     if hasattr(experiment, "summary") and hasattr(logger, "log_image"):
         experiment.summary[_STATUS] = status
     elif _has_artifacts(logger, experiment):

@@ -26,7 +26,8 @@ class Sample:
     """The two sides of a metric.
 
     Attributes:
-        kind: `label`, `topk`, `binary`, `multilabel`, `rank`, `integer` or `text`.
+        kind: `label`, `topk`, `binary`, `multilabel`, `rank`, `integer`, `number`, `image`
+            or `text`.
         preds: labels, bits or integers; for `rank` the scores themselves.
         target: same shape as `preds`, but for `topk` and ranked labels.
         classes: number of classes or labels.
@@ -372,6 +373,17 @@ def _integer(sample: Sample) -> Iterator[Row]:
     yield "SymmetricMeanAbsolutePercentageError", {}, float((2 * error.abs() / (preds.abs() + target.abs()).clamp(min=1.17e-06)).mean())
 
 
+def _number(sample: Sample) -> Iterator[Row]:
+    """Yield errors that are no loss function of torch."""
+    return (row for row in _integer(sample) if row[0] not in {"MeanAbsoluteError", "MeanSquaredError"} or row[1])
+
+
+def _image(sample: Sample) -> Iterator[Row]:
+    preds, target = sample.preds.double().reshape(-1), sample.target.double().reshape(-1)
+    error = ((preds - target) ** 2).mean()
+    yield "PeakSignalNoiseRatio", {"data_range": 255.0}, float(10 * torch.log10(255.0**2 / error))
+
+
 def _text(sample: Sample) -> Iterator[Row]:
     """Yield edit distances between rows of symbols."""
     pairs = list(zip(sample.preds.tolist(), sample.target.tolist(), strict=True))
@@ -394,7 +406,7 @@ def _edit_distance(left: Sequence[int], right: Sequence[int]) -> int:
 
 _TABLE = {
     "label": _label, "topk": _topk, "binary": _binary, "multilabel": _multilabel, "rank": _rank,
-    "integer": _integer, "text": _text,
+    "integer": _integer, "number": _number, "image": _image, "text": _text,
 }  # fmt: skip
 
 

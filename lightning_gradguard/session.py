@@ -102,6 +102,7 @@ class Session:
         self._used_patterns: set[str] = set()
         self._stance: Any = None
         self._off: set[str] = set()
+        self._first_step = -1
         self._silenced: set[tuple[str, int, str]] = set()
         self._replay: Replay | None = None
         self._idle_steps = 0
@@ -163,6 +164,8 @@ class Session:
         self._stepped = set()
         first = self._batches < self.settings.trace_steps
         self._batches += 1
+        if self._batches == 1:
+            self._first_step = step
         if self._batches == 1:
             self._remember_values()
         if (first or self._armed) and "trace" not in self._off:
@@ -240,6 +243,7 @@ class Session:
             if id(raw) not in self._stepped and not self.automatic:
                 self._observe_raw(raw)
         self.judge_hidden()
+        self._judge_terms()
         self._finish_trace()
         self._watch_outsiders()
         self._judge(final=False)
@@ -684,6 +688,12 @@ class Session:
             return False
         inside = self._scene(now).lineage.ancestors([now.recorder.value(tensor)])
         return any(v.kind == "param" and v.name in self._judged_ever for v in inside)
+
+    def _judge_terms(self) -> None:
+        """GG103 once more, with what the backward pass did."""
+        now = self._now
+        for flow in now.flows if now is not None and now.step == self._first_step else ():
+            self.emit(diagnose.flat_terms(self._scene(now), flow))
 
     def judge_hidden(self) -> None:
         """GG107: leaves of the loss that are no parameters of the module."""

@@ -116,6 +116,12 @@ def statement(site: Site) -> ast.stmt | None:
     return min(found, key=_size, default=None)
 
 
+def is_bare(site: Site) -> bool:
+    """Say whether the expression at a site is a statement of its own, so that its value is dropped."""
+    node = statement(site)
+    return isinstance(node, ast.Expr) and node.value is node_at(site)
+
+
 def callee(site: Site) -> str:
     """Return the name of the function that the expression at a site calls, `""` for other expressions."""
     node = node_at(site)

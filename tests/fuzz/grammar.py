@@ -550,7 +550,7 @@ def write(rng: random.Random, size: int = 12) -> Program:
     """
     writer = _Writer(rng)
     faults = rng.choice([0.0, 0.1, 0.4, 0.8])
-    writer.layer(LAYERS)
+    writer.layer(LAYERS[:8])
     for _ in range(rng.randint(1, size)):
         _statement(writer, rng, faults)
     ways = writer.loss(rng.randint(1, 3))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start the ranks of a job as processes, with a deadline, and read what they wrote."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+HERE = Path(__file__).resolve().parent
+Records = dict[str, list[dict[str, Any]]]
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on, all held at once so that they differ."""
+    holders = [socket.socket() for _ in range(count)]
+    for holder in holders:
+        holder.bind(("127.0.0.1", 0))
+    ports = [int(holder.getsockname()[1]) for holder in holders]
+    for holder in holders:
+        holder.close()
+    return ports
+
+
+def launch(plan: Sequence[dict[str, Any]], folder: Path, *, deadline: float, world: int = 2) -> Records:
+    """Run a plan on `world` processes.
+
+    Args:
+        plan: jobs as `worker.py` takes them, without ports.
+        folder: where the plan and the lines are written.
+        deadline: all processes are killed after this many seconds.
+        world: number of processes.
+
+    Returns:
+        job id -> the lines of the ranks that came to its end, in the order of the ranks.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    ports = free_ports(len(plan))
+    jobs = [{**job, "port": port} for job, port in zip(plan, ports, strict=True)]
+    (folder / "plan.json").write_text(json.dumps(jobs))
+    processes = [_start(folder, rank, world) for rank in range(world)]
+    _wait(processes, deadline)
+    records: Records = {}
+    for rank in range(world):
+        out = folder / f"rank{rank}.jsonl"
+        for line in out.read_text().splitlines() if out.exists() else []:
+            record = json.loads(line)
+            records.setdefault(record["id"], []).append(record)
+    return records
+
+
+def _start(folder: Path, rank: int, world: int) -> "subprocess.Popen[bytes]":
+    extra = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0", "GROUP_RANK": "0", "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, extra)), "GLOO_SOCKET_IFNAME": "lo",
+    }  # fmt: skip
+    with (folder / f"rank{rank}.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603 - this interpreter and a file of this folder
+            [sys.executable, str(HERE / "worker.py"), str(folder / "plan.json"), str(folder / f"rank{rank}.jsonl")],
+            env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
+        )  # fmt: skip
+
+
+def _wait(processes: Sequence["subprocess.Popen[bytes]"], deadline: float) -> None:
+    """Wait for all processes; kill those that are late."""
+    end = time.monotonic() + deadline
+    for process in processes:
+        try:
+            process.wait(max(0.1, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            for each in processes:
+                each.kill()
+    for process in processes:
+        process.wait()

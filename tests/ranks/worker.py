@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a plan of trainings as one rank of a job, and write what came of each as a line of JSON.
+
+Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a list
+of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `port`, `limit` (time limit of
+the process group in s). Every training has its own process group.
+"""
+
+import json
+import os
+import sys
+import time
+import warnings
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import models
+import pytorch_lightning as pl
+import strategies
+import torch
+import torch.distributed as dist
+
+from lightning_gradguard import GradGuard, GradGuardError
+
+
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu", "devices": int(os.environ["WORLD_SIZE"]), "logger": False, "enable_checkpointing": False,
+    "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0, "max_steps": 4,
+}  # fmt: skip
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """Train once; returns what a test may want to know."""
+    os.environ["MASTER_PORT"] = str(job["port"])
+    torch.manual_seed(0)
+    guard = GradGuard(**job.get("guard", {}))
+    model = models.build(job["case"], job["strategy"], guard)
+    options = job.get("trainer", {})
+    started = time.perf_counter()
+    error: BaseException | None = None
+    told: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer = pl.Trainer(
+            **{**QUIET, **options},
+            strategy=strategies.make(job["strategy"], timedelta(seconds=job.get("limit", 20))),
+            callbacks=[guard, *models.callbacks(job["case"], guard)],
+        )
+        try:
+            trainer.fit(model)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the test wants to see it
+            error = exc
+        told = [str(w.message) for w in caught if "GG" in str(w.message)[:20]]
+    return {
+        "id": job["id"],
+        "rank": int(os.environ["RANK"]),
+        "seconds": time.perf_counter() - started,
+        "error": type(error).__name__ if error else None,
+        "ours": isinstance(error, GradGuardError),
+        "text": str(error) if error else "",
+        "told": told,
+        "global_step": trainer.global_step,
+        "report": guard.report.to_dict(),
+        "modes": torch._C._len_torch_function_stack(),
+        "groups": len(dist.distributed_c10d._world.pg_map) if dist.is_initialized() else 0,
+        "logged": models.logged(model),
+    }
+
+
+def main() -> None:
+    """Run all jobs of the plan; each line is written before the next job begins."""
+    plan, out = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+    for job in plan:
+        record = run(job)
+        with suppress(Exception):
+            dist.destroy_process_group()
+        with out.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main()
+    os._exit(0)  # the line is written; gloo may abort a process that ends in the usual way
