@@ -21,12 +21,13 @@ from lightning_gradguard.rules import RULES, Diagnostic, Severity
 from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
-
 __all__ = ["Scene"]
 
 # Methods that run before Lightning asks for the optimizers.
 _EARLY = ("__init__", "setup", "configure_model", "prepare_data", "forward_init", "build")
-_OVERWRITTEN = re.compile(r"\[torch\.[\w.]+ \[([\d, ]*)\]\](?:, which is output \d+ of (?:AsStridedBackward0|(\w+)))?")
+_OVERWRITTEN = re.compile(
+    r"\[torch\.[\w.]+ \[([\d, ]*)\]\](?:, which is output \d+ of (?:AsStridedBackward0|(\w+)))?"
+)
 _SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
 # Nodes whose derivative is zero everywhere -> public name of the operation.
 _STEP_NODES: Mapping[str, str] = {
@@ -48,8 +49,27 @@ _SATURATING: Mapping[str, str] = {
     "Gelu": "self", "Elu": "result",
 }  # fmt: skip
 _SELECTING = frozenset(
-    "Relu Threshold Clamp ClampMin ClampMax Hardtanh HardtanhBackward Hardsigmoid Hardswish LeakyRelu"
-    " Where MaskedFill Relu6 Maximum Minimum Max Min Amax Amin".split()
+    [
+        "Relu",
+        "Threshold",
+        "Clamp",
+        "ClampMin",
+        "ClampMax",
+        "Hardtanh",
+        "HardtanhBackward",
+        "Hardsigmoid",
+        "Hardswish",
+        "LeakyRelu",
+        "Where",
+        "MaskedFill",
+        "Relu6",
+        "Maximum",
+        "Minimum",
+        "Max",
+        "Min",
+        "Amax",
+        "Amin",
+    ]
 )
 
 
@@ -145,7 +165,11 @@ def _frozen_loss(scene: Scene, view: LossView, frozen: Sequence[Call]) -> Diagno
 def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
     """GG101 without a cut: nothing that requires grad takes part in the loss."""
     frozen = [n for n, p in scene.model.named_parameters() if not p.requires_grad]
-    used = [n for n, v in scene.trace.params.items() if n in frozen and v in scene.lineage.ancestors([view.value])]  # type: ignore[list-item]
+    used = [
+        n
+        for n, v in scene.trace.params.items()
+        if n in frozen and v in scene.lineage.ancestors([view.value])
+    ]  # type: ignore[list-item]
     span = _loss_span(view) or syntax.method_span(type(scene.model), "training_step")
     if used and not scene.judged:
         cause = f"all {len(frozen)} parameters of the module have `requires_grad=False`"
@@ -177,8 +201,14 @@ def untraced_loss(scene: Scene) -> list[Diagnostic]:
 
 
 def _freezing_spans(scene: Scene) -> list[Span]:
-    codes = [getattr(f, "__code__", None) for c in type(scene.model).__mro__ for f in vars(c).values()]
-    own = [c for c in codes if c is not None and is_project_file(c.co_filename) and "site-packages" not in c.co_filename]
+    codes = [
+        getattr(f, "__code__", None) for c in type(scene.model).__mro__ for f in vars(c).values()
+    ]
+    own = [
+        c
+        for c in codes
+        if c is not None and is_project_file(c.co_filename) and "site-packages" not in c.co_filename
+    ]
     return [s for c in own for s in syntax.calls_named(c, {"requires_grad_", "freeze"})]
 
 
@@ -197,7 +227,11 @@ def _relabelled(
     scene: Scene, view: LossView, relabel: Call, groups: list[tuple[Cut, tuple[str, ...]]]
 ) -> Diagnostic:
     cut = groups[0][0]
-    op = relabel.public if relabel.func is not None else {"Parameter": "torch.nn.Parameter"}.get(relabel.name, "torch.autograd.Variable")
+    op = (
+        relabel.public
+        if relabel.func is not None
+        else {"Parameter": "torch.nn.Parameter"}.get(relabel.name, "torch.autograd.Variable")
+    )
     lost = _cut_span(cut, f"the gradient was lost here, at `{_bare(cut)}`")
     span = _relabel_span(scene.model, relabel)
     name = advice.subject(relabel) or "the loss"
@@ -207,7 +241,9 @@ def _relabelled(
         params=tuple(scene.judged),
         slots={"op": _relabel_text(relabel, op)},
         op=op,
-        span=span.labelled(f"turns `{name}` into a new leaf, does not reconnect it to the model") if span else lost,
+        span=span.labelled(f"turns `{name}` into a new leaf, does not reconnect it to the model")
+        if span
+        else lost,
         related=tuple(s for s in (lost, *_related_spans(cut, [], view)) if s is not None),
         cause="`backward()` now succeeds, but it stops at this new leaf. Every parameter keeps `grad = None`, and "
         "the optimizer skips parameters without a gradient in silence",
@@ -218,19 +254,27 @@ def _relabelled(
 
 def _relabel_text(relabel: Call, op: str) -> str:
     bare = op.rpartition(".")[2]
-    return {"requires_grad": "requires_grad = True", "requires_grad_": "requires_grad_(True)"}.get(bare, f"{bare}(..., requires_grad=True)")
+    return {"requires_grad": "requires_grad = True", "requires_grad_": "requires_grad_(True)"}.get(
+        bare, f"{bare}(..., requires_grad=True)"
+    )
 
 
 def _wrapping_span(model: nn.Module, relabel: Call) -> Span | None:
     """Return the `nn.Parameter(...)` or `Variable(...)` that no function mode sees, from the source text."""
     wrapped = [v.call.stack for v in relabel.inputs if v.call is not None]
     step = getattr(type(model).training_step, "__code__", None)
-    codes = [code for stack in (relabel.stack, *wrapped) for code, _ in stack] + ([step] if step is not None else [])
+    codes = [code for stack in (relabel.stack, *wrapped) for code, _ in stack] + (
+        [step] if step is not None else []
+    )
     for code in codes:
         spans = syntax.calls_named(code, {"Parameter", "Variable"})
         if spans:
             return spans[-1]
-    spans = [s for c in codes[-1:] for s in syntax.calls_in_file(c.co_filename, {"Parameter", "Variable"}, outside=_EARLY)]
+    spans = [
+        s
+        for c in codes[-1:]
+        for s in syntax.calls_in_file(c.co_filename, {"Parameter", "Variable"}, outside=_EARLY)
+    ]
     return spans[-1] if spans else _site_span(relabel.stack)
 
 
@@ -263,7 +307,9 @@ def flat_terms(scene: Scene, flow: Flow) -> list[Diagnostic]:
     for term in scene.lineage.live_terms(view):
         node = view.seqs.get(term.value.seq) if term.value is not None else None
         kills = flow.deaths(node) if node is not None else []
-        if not kills or any(_zero_story(scene, k)[0] not in {"GG201", "GG202"} or _waits(k, scene) for k in kills):
+        if not kills or any(
+            _zero_story(scene, k)[0] not in {"GG201", "GG202"} or _waits(k, scene) for k in kills
+        ):
             continue
         if any(not flow.reaches(leaf) for leaf in flow.below(node)):
             continue  # a parameter depends on this term alone: that is its own finding
@@ -280,7 +326,9 @@ def _flat_term(scene: Scene, view: LossView, term: Term, op: str, stack: Stack) 
         "GG103",
         scene,
         op=op,
-        span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient") if span else lost,
+        span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient")
+        if span
+        else lost,
         related=tuple(s for s in (lost, _project_span(stack)) if s is not None and s != span),
         cause=f"every way from this term to a parameter goes through `{op}`, whose derivative is 0 everywhere",
         evidence=share,
@@ -313,8 +361,12 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
         "GG103",
         scene,
         op=_op_of(cut),
-        span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient") if span else lost,
-        related=tuple(s for s in (lost, *_related_spans(cut, [], view)) if s is not None and s != span),
+        span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient")
+        if span
+        else lost,
+        related=tuple(
+            s for s in (lost, *_related_spans(cut, [], view)) if s is not None and s != span
+        ),
         cause="the term holds no differentiable path to a parameter. The rest of the loss still trains "
         f"{_count(len(live), 'parameter')}, so training runs and this term only shifts the logged value",
         evidence=share,
@@ -413,7 +465,9 @@ def unused_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
 def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, str, Severity, str]]:
     owner, attribute, prefix = _owner(scene.model, name)
     last = scene.lineage.furthest(name)
-    theirs = not _is_users(type(owner)) or prefix.count(".") > 0 and _inside_package(scene.model, prefix)
+    theirs = not _is_users(type(owner)) or (
+        prefix.count(".") > 0 and _inside_package(scene.model, prefix)
+    )
     level = Severity.INFO if theirs else Severity.WARNING
     if last is not None and last.stack:
         site = _site(last.stack)
@@ -422,10 +476,19 @@ def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, s
         return ("used", site or last.index), (span, cause, level, last.public)
     span = syntax.attribute_span(type(owner), attribute)
     cause = f"`{prefix}` was created but no operation of the training step used it"
-    return ("idle", prefix), (span.labelled(f"`{prefix}` is created here, never used in the training step") if span else None, cause, level, "unused")
+    return ("idle", prefix), (
+        span.labelled(f"`{prefix}` is created here, never used in the training step")
+        if span
+        else None,
+        cause,
+        level,
+        "unused",
+    )
 
 
-def _unused(scene: Scene, names: tuple[str, ...], span: Span | None, cause: str, level: Severity, op: str) -> Diagnostic:
+def _unused(
+    scene: Scene, names: tuple[str, ...], span: Span | None, cause: str, level: Severity, op: str
+) -> Diagnostic:
     prefix = names[0].rpartition(".")[0] or names[0]
     return _finding(
         "GG106",
@@ -475,7 +538,9 @@ def _killer(scene: Scene, kill: Kill) -> tuple[str, Stack]:
     """Return the public name of what a node belongs to, and where it was called."""
     hook = _hook_call(scene, kill) if kill.how in {"hook", "cancel"} else None
     if hook is not None or kill.how == "hook":
-        return "torch.Tensor.register_hook", hook.stack if hook is not None else _stack_of(scene, kill.seq)
+        return "torch.Tensor.register_hook", hook.stack if hook is not None else _stack_of(
+            scene, kill.seq
+        )
     seq = kill.facts.get("meets_at", -1)
     call = scene.trace.call_of(seq if seq >= 0 else kill.seq)
     if call is not None and call.func is not None:
@@ -529,7 +594,9 @@ def underived_call(scene: Scene, name: str) -> list[Diagnostic]:
 
 def _same_op(name: str, bare: str) -> bool:
     short = name.strip("_").removesuffix("=")
-    return short == bare or bare.startswith(short) or short.replace("floordiv", "floor_divide") == bare
+    return (
+        short == bare or bare.startswith(short) or short.replace("floordiv", "floor_divide") == bare
+    )
 
 
 def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
@@ -585,7 +652,12 @@ def _overwrites(call: Call, output: Value) -> bool:
 
 
 def _made_by(value: Value, family: str) -> bool:
-    return any(v.tensor_id == value.tensor_id and v.call is not None and family.startswith(v.call.name.strip("_")) for v in value.parents)
+    return any(
+        v.tensor_id == value.tensor_id
+        and v.call is not None
+        and family.startswith(v.call.name.strip("_"))
+        for v in value.parents
+    )
 
 
 def kept_graphs(scene: Scene) -> list[Diagnostic]:
@@ -606,7 +678,11 @@ def _holds_graph(item: object, depth: int = 3) -> bool:
         return item.grad_fn is not None
     if isinstance(item, dict) and depth:
         return any(_holds_graph(v, depth - 1) for v in item.values())
-    return isinstance(item, (list, tuple)) and depth > 0 and any(_holds_graph(v, depth - 1) for v in item)
+    return (
+        isinstance(item, (list, tuple))
+        and depth > 0
+        and any(_holds_graph(v, depth - 1) for v in item)
+    )
 
 
 def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
@@ -631,7 +707,7 @@ def zero_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
     scene.zeros = frozenset(names)
     for name in names:
         kills, reached = _kills_of(scene, name)
-        if reached and not kills or any(_waits(k, scene) for k in kills):
+        if (reached and not kills) or any(_waits(k, scene) for k in kills):
             continue
         kill = min(kills, key=lambda k: (_certainty(k, scene), k.node), default=None)
         key = _kill_key(scene, kill) if kill is not None else None
@@ -642,7 +718,7 @@ def zero_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
 def waits(scene: Scene, name: str) -> bool:
     """Say whether a zero gradient may still heal, or says nothing about the parameter."""
     kills, reached = _kills_of(scene, name)
-    return reached and not kills or any(_waits(k, scene) for k in kills)
+    return (reached and not kills) or any(_waits(k, scene) for k in kills)
 
 
 def _kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
@@ -680,8 +756,12 @@ def _matrix_cancels(scene: Scene) -> bool:
     """Say whether the contributions to a whole matrix cancel; those to a bias do in healthy trainings too."""
     for flow in scene.flows:
         for name, leaf in flow.view.params.items():
-            matrix = name in scene.zeros and scene.judged[name].dim() >= 2  # noqa: PLR2004 - no bias
-            if matrix and leaf >= 0 and any(k.how == "cancel" and k.node == leaf for k in flow.kills(leaf)):
+            matrix = name in scene.zeros and scene.judged[name].dim() >= 2
+            if (
+                matrix
+                and leaf >= 0
+                and any(k.how == "cancel" and k.node == leaf for k in flow.kills(leaf))
+            ):
                 return True
     return False
 
@@ -708,7 +788,12 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
         scene,
         severity=Severity.INFO if theirs else None,
         params=names,
-        slots={"op": op or "", "name": names[0].rpartition(".")[0] or names[0], "parameters": _phrase(names), "steps": scene.when.removeprefix("in ") or "every step"},
+        slots={
+            "op": op or "",
+            "name": names[0].rpartition(".")[0] or names[0],
+            "parameters": _phrase(names),
+            "steps": scene.when.removeprefix("in ") or "every step",
+        },
         op=op,
         span=span.labelled(label) if span else layer,
         related=tuple([*related, *([layer] if layer is not None and span is not None else [])]),
@@ -726,27 +811,73 @@ def _zero_story(scene: Scene, kill: Kill) -> tuple[str, str | None, str, str]:
     op = _killer(scene, kill)[0]
     step = _STEP_NODES.get(family)
     rounding = kill.facts.get("rounding_mode")
-    if step is not None or family == "Div" and rounding:
+    if step is not None or (family == "Div" and rounding):
         name = op if call is not None else step
         row = ops.find(step or "floor")
-        return "GG202", name, f"`{name}` {row.why if row else ''}, so nothing before it can learn", "the derivative is 0 everywhere"
+        return (
+            "GG202",
+            name,
+            f"`{name}` {row.why if row else ''}, so nothing before it can learn",
+            "the derivative is 0 everywhere",
+        )
     if family in {"Softmax", "LogSoftmax"} and _one_wide(kill):
         shape = kill.facts["result"]["shape"]
         cause = f"the input is {_shape(kill.facts['result'])} and the dimension that `{op}` normalises over has one entry, so the output is a constant and its derivative is 0 for every weight"
-        return "GG201", op, cause, f"softmax over a dimension of size 1 of {list(shape)} is constant"
-    if call is not None and len(call.inputs) > 1 and call.inputs[0] is call.inputs[1] or kill.how == "cancel" and not op.endswith("register_hook"):
-        return "GG201", op, f"the contributions that meet at `{op}` cancel exactly", "what goes in cancels out"
+        return (
+            "GG201",
+            op,
+            cause,
+            f"softmax over a dimension of size 1 of {list(shape)} is constant",
+        )
+    if (call is not None and len(call.inputs) > 1 and call.inputs[0] is call.inputs[1]) or (
+        kill.how == "cancel" and not op.endswith("register_hook")
+    ):
+        return (
+            "GG201",
+            op,
+            f"the contributions that meet at `{op}` cancel exactly",
+            "what goes in cancels out",
+        )
     if op.endswith("register_hook"):
-        return "GG203", "torch.Tensor.register_hook", f"a live gradient arrives at the result of `{op}` and is zero after its hooks", "a tensor hook makes this gradient zero"
+        return (
+            "GG203",
+            "torch.Tensor.register_hook",
+            f"a live gradient arrives at the result of `{op}` and is zero after its hooks",
+            "a tensor hook makes this gradient zero",
+        )
     if kill.facts.get("zero_factor"):
-        return "GG203", op, f"`{op}` multiplies by a factor that is zero in every entry and does not change", "the other factor is all zero"
+        return (
+            "GG203",
+            op,
+            f"`{op}` multiplies by a factor that is zero in every entry and does not change",
+            "the other factor is all zero",
+        )
     if family in _SATURATING:
-        return "GG203", op, _range_story(kill, _SATURATING[family], f"`{op}` is saturated, its derivative is exactly 0 there"), "saturated: the derivative is exactly 0 here"
+        return (
+            "GG203",
+            op,
+            _range_story(
+                kill, _SATURATING[family], f"`{op}` is saturated, its derivative is exactly 0 there"
+            ),
+            "saturated: the derivative is exactly 0 here",
+        )
     if family in _SELECTING:
         row = ops.find(op)
         why = row.why if row else "passes a gradient only for selected entries"
-        return "GG203", op, _range_story(kill, "self" if "self" in kill.facts else "result", f"`{op}` {why}; no entry passes"), "no entry passes a gradient"
-    return "GG203", op, f"a gradient arrives at `{op}` (`{kill.name}`) and all of it is zero after it", "the gradient becomes zero here"
+        return (
+            "GG203",
+            op,
+            _range_story(
+                kill, "self" if "self" in kill.facts else "result", f"`{op}` {why}; no entry passes"
+            ),
+            "no entry passes a gradient",
+        )
+    return (
+        "GG203",
+        op,
+        f"a gradient arrives at `{op}` (`{kill.name}`) and all of it is zero after it",
+        "the gradient becomes zero here",
+    )
 
 
 def _range_story(kill: Kill, key: str, text: str) -> str:
@@ -755,7 +886,9 @@ def _range_story(kill: Kill, key: str, text: str) -> str:
         return text
     what = "output" if key == "result" else "input"
     text += f". Its {what} lies in [{fact['min']:.4g}, {fact['max']:.4g}]"
-    return text + f", {100 * fact['positive']:.0f} % of it positive" if "Relu" in kill.name else text
+    return (
+        text + f", {100 * fact['positive']:.0f} % of it positive" if "Relu" in kill.name else text
+    )
 
 
 def _one_wide(kill: Kill) -> bool:
@@ -781,10 +914,18 @@ def nonfinite_gradients(
         origin: first call whose result was not finite although its inputs were, and `nan` or `inf`.
     """
     kills = [k for flow in scene.flows for k in flow.broke()]
-    call = origin[0] if origin is not None else next((c for k in kills if (c := scene.trace.call_of(k.seq)) is not None), None)
+    call = (
+        origin[0]
+        if origin is not None
+        else next((c for k in kills if (c := scene.trace.call_of(k.seq)) is not None), None)
+    )
     kill = kills[0] if kills and origin is None else None
     span = _site_span(call.stack) if call is not None else None
-    op = call.public if call is not None else (_function_name(kill.name) if kill is not None else None)
+    op = (
+        call.public
+        if call is not None
+        else (_function_name(kill.name) if kill is not None else None)
+    )
     return [
         _finding(
             "GG204",
@@ -793,7 +934,11 @@ def nonfinite_gradients(
             slots={"parameters": _phrase(tuple(names))},
             op=op,
             span=span.labelled("NaN or inf appears here first") if span else None,
-            related=tuple(s for s in (_project_span(call.stack) if call is not None else None,) if s is not None),
+            related=tuple(
+                s
+                for s in (_project_span(call.stack) if call is not None else None,)
+                if s is not None
+            ),
             cause=_nonfinite_cause(scene, origin, kill, op),
             evidence=scene.when,
             effect="the optimizer writes NaN into these parameters, the next forward pass is NaN",
@@ -802,7 +947,9 @@ def nonfinite_gradients(
     ]
 
 
-def _nonfinite_cause(scene: Scene, origin: tuple[Call, str] | None, kill: Kill | None, op: str | None) -> str:
+def _nonfinite_cause(
+    scene: Scene, origin: tuple[Call, str] | None, kill: Kill | None, op: str | None
+) -> str:
     if origin is not None:
         if origin[0].inputs and all(v.kind in {"batch", "unknown"} for v in origin[0].inputs):
             return f"`{op}` is the first operation on a batch that holds {origin[1]}"
@@ -811,15 +958,26 @@ def _nonfinite_cause(scene: Scene, origin: tuple[Call, str] | None, kill: Kill |
         return "where it appeared first could not be observed: the failing step was not traced"
     if any(isinstance(f, dict) and f.get("finite") is False for f in kill.facts.values()):
         return f"`{op}` takes or gives values that are not finite in the forward pass already"
-    saved = next((f for n in ("self", "result", "other") if isinstance(f := kill.facts.get(n), dict) and "min" in f), None)
-    numbers = f"; the values it works on lie in [{saved['min']:.4g}, {saved['max']:.4g}]" if saved else ""
+    saved = next(
+        (
+            f
+            for n in ("self", "result", "other")
+            if isinstance(f := kill.facts.get(n), dict) and "min" in f
+        ),
+        None,
+    )
+    numbers = (
+        f"; the values it works on lie in [{saved['min']:.4g}, {saved['max']:.4g}]" if saved else ""
+    )
     return f"the forward pass is finite, but the derivative of `{op}` is not{numbers}"
 
 
 # -- GG107, GG401, GG402, GG403: the optimizer
 
 
-def unregistered_parameters(scene: Scene, hidden: Mapping[str, int], where: Mapping[str, Span | None]) -> list[Diagnostic]:
+def unregistered_parameters(
+    scene: Scene, hidden: Mapping[str, int], where: Mapping[str, Span | None]
+) -> list[Diagnostic]:
     """GG107: tensors that the loss could train but that are no parameters of the module."""
     groups: dict[object, list[str]] = {}
     for name in hidden:
@@ -836,7 +994,9 @@ def unregistered_parameters(scene: Scene, hidden: Mapping[str, int], where: Mapp
                 params_total=len(scene.judged) + len(hidden),
                 values=sum(hidden[n] for n in names),
                 values_total=sum(map(_numel, scene.judged.values())) + sum(hidden.values()),
-                span=span.labelled("not registered: `parameters()` does not see what is kept here") if span else None,
+                span=span.labelled("not registered: `parameters()` does not see what is kept here")
+                if span
+                else None,
                 cause="gradients reach these tensors, but they are no parameters of the module: the optimizer, the "
                 "checkpoint and `.to(device)` do not know them",
                 effect="they keep their initial values",
@@ -846,11 +1006,17 @@ def unregistered_parameters(scene: Scene, hidden: Mapping[str, int], where: Mapp
     return found
 
 
-def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Sequence[Any]) -> list[Diagnostic]:
+def unoptimized_parameters(
+    scene: Scene, names: Sequence[str], optimizers: Sequence[Any]
+) -> list[Diagnostic]:
     """GG401: parameters that get gradients and sit in no optimizer."""
     late = _late_span(scene.model, names)
     holder = _optimizer_span(scene.model, optimizers, names)
-    span = late.labelled("made after the optimizer had taken its parameters") if late is not None else holder
+    span = (
+        late.labelled("made after the optimizer had taken its parameters")
+        if late is not None
+        else holder
+    )
     return [
         _finding(
             "GG401",
@@ -860,7 +1026,9 @@ def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Seque
             params_total=len(scene.judged) + len(names),
             values_total=sum(map(_numel, scene.judged.values())) + _size(scene, names),
             op=type(optimizers[0]).__name__ if optimizers else None,
-            span=span if span is late or span is None or span.label else span.labelled(f"does not hold {_phrase(tuple(names))}"),
+            span=span
+            if span is late or span is None or span.label
+            else span.labelled(f"does not hold {_phrase(tuple(names))}"),
             related=tuple(s for s in (holder,) if s is not None and late is not None),
             cause="these parameters require grad and receive gradients, but no `param_group` holds them",
             effect="they keep their initial values, and their gradients add up from step to step",
@@ -869,7 +1037,9 @@ def unoptimized_parameters(scene: Scene, names: Sequence[str], optimizers: Seque
     ]
 
 
-def stale_optimizer_parameters(scene: Scene, names: Sequence[str], stale: int, optimizers: Sequence[Any]) -> list[Diagnostic]:
+def stale_optimizer_parameters(
+    scene: Scene, names: Sequence[str], stale: int, optimizers: Sequence[Any]
+) -> list[Diagnostic]:
     """GG402: the optimizer holds tensors that are no longer parameters of the module."""
     span = _optimizer_span(scene.model, optimizers)
     replaced = _late_span(scene.model, names)
@@ -880,7 +1050,9 @@ def stale_optimizer_parameters(scene: Scene, names: Sequence[str], stale: int, o
             params=tuple(names),
             slots={"tensors": _count(stale, "tensor")},
             op=type(optimizers[0]).__name__ if optimizers else None,
-            span=replaced.labelled("made after the optimizer had taken its parameters") if replaced else span,
+            span=replaced.labelled("made after the optimizer had taken its parameters")
+            if replaced
+            else span,
             related=tuple(s for s in (span,) if s is not None and replaced is not None),
             cause=f"{_count(stale, 'tensor')} in the optimizer are not among `named_parameters()`, and {_phrase(tuple(names))} "
             "of the module are in no optimizer",
@@ -890,7 +1062,9 @@ def stale_optimizer_parameters(scene: Scene, names: Sequence[str], stale: int, o
     ]
 
 
-def unchanged_parameters(scene: Scene, names: Sequence[str], why: str, span: Span | None, optimizers: Sequence[Any]) -> list[Diagnostic]:
+def unchanged_parameters(
+    scene: Scene, names: Sequence[str], why: str, span: Span | None, optimizers: Sequence[Any]
+) -> list[Diagnostic]:
     """GG403: gradients are there, but no step changes the parameters."""
     place = span or _optimizer_span(scene.model, optimizers)
     return [
@@ -924,7 +1098,12 @@ def unassigned_gradients(scene: Scene) -> list[Diagnostic]:
 
 
 def divergent_parameters(
-    scene: Scene, names: Sequence[str], having: Sequence[int], lacking: Sequence[int], *, waits: bool
+    scene: Scene,
+    names: Sequence[str],
+    having: Sequence[int],
+    lacking: Sequence[int],
+    *,
+    waits: bool,
 ) -> list[Diagnostic]:
     """GG301: the graph reaches these parameters on some ranks only.
 
@@ -939,7 +1118,11 @@ def divergent_parameters(
     if span is None:
         owner, attribute, prefix = _owner(scene.model, names[0])
         made = syntax.attribute_span(type(owner), attribute)
-        span = made.labelled(f"`{prefix}` is used on {words(having)}, not on {words(lacking)}") if made else None
+        span = (
+            made.labelled(f"`{prefix}` is used on {words(having)}, not on {words(lacking)}")
+            if made
+            else None
+        )
     size = len(having) + len(lacking)
     lost = (
         f"the gradient exchange waits for gradients that {words(lacking)} never sends: the job hangs until the "
@@ -954,7 +1137,11 @@ def divergent_parameters(
             "GG301",
             scene,
             params=tuple(names),
-            slots={"parameters": _phrase(tuple(names)), "some": words(having), "others": words(lacking)},
+            slots={
+                "parameters": _phrase(tuple(names)),
+                "some": words(having),
+                "others": words(lacking),
+            },
             span=span,
             ranks=tuple(lacking),
             cause=f"the loss depends on {_phrase(tuple(names))} on {words(having)}; on {words(lacking)} no path leads from the loss to them",
@@ -966,7 +1153,12 @@ def divergent_parameters(
 
 
 def divergent_losses(
-    scene: Scene, base: Diagnostic | None, having: Sequence[int], lacking: Sequence[int], *, leaf: bool
+    scene: Scene,
+    base: Diagnostic | None,
+    having: Sequence[int],
+    lacking: Sequence[int],
+    *,
+    leaf: bool,
 ) -> list[Diagnostic]:
     """GG302: the loss of some ranks cannot train anything, that of the others can.
 
@@ -977,7 +1169,11 @@ def divergent_losses(
         lacking: the other ranks.
         leaf: `backward()` succeeds on the failing ranks, and reaches no parameter.
     """
-    what = "is a leaf of its own, so `backward()` succeeds there and reaches no parameter" if leaf else "has no graph, so `backward()` raises there"
+    what = (
+        "is a leaf of its own, so `backward()` succeeds there and reaches no parameter"
+        if leaf
+        else "has no graph, so `backward()` raises there"
+    )
     span = base.span if base is not None else syntax.method_span(type(scene.model), "training_step")
     return [
         _finding(
@@ -990,10 +1186,13 @@ def divergent_losses(
             op=base.op if base is not None else None,
             metric=base.metric if base is not None else None,
             ranks=tuple(lacking),
-            cause=f"on {words(lacking)} the loss {what}" + (f"; {base.cause}" if base is not None and base.cause and not leaf else ""),
+            cause=f"on {words(lacking)} the loss {what}"
+            + (f"; {base.cause}" if base is not None and base.cause and not leaf else ""),
             evidence=scene.when,
             effect=f"{words(having)} would wait for gradients that {words(lacking)} never sends",
-            help=base.help if base is not None and base.help else "compute the loss in the same way on every rank",
+            help=base.help
+            if base is not None and base.help
+            else "compute the loss in the same way on every rank",
         )
     ]
 
@@ -1001,14 +1200,21 @@ def divergent_losses(
 def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
     """GG104, GG105, GG106 under plain DDP: no rank sends a gradient that all of them wait for."""
     judged = [n for n in names if n in scene.judged]
-    found = missing_parameters(scene, judged) + unused_parameters(scene, [n for n in names if n not in scene.judged])
+    found = missing_parameters(scene, judged) + unused_parameters(
+        scene, [n for n in names if n not in scene.judged]
+    )
     effect = (
         "DDP waits for these gradients: in this step it would average none at all, so the copies of the model "
         "drift apart, and the next forward pass raises an error of torch's that names no parameter"
     )
     extra = "\n    strategy=DDPStrategy(find_unused_parameters=True)"
     return [
-        replace(d, severity=Severity.ERROR, effect=effect, help=d.help + f"; or let DDP look for unused parameters in every step{extra}")
+        replace(
+            d,
+            severity=Severity.ERROR,
+            effect=effect,
+            help=d.help + f"; or let DDP look for unused parameters in every step{extra}",
+        )
         for d in found
     ]
 
@@ -1034,11 +1240,19 @@ def _gradless(scene: Scene, names: tuple[str, ...], *, zero: bool) -> Diagnostic
         "GG203" if zero else "GG106",
         scene,
         params=names,
-        slots={"op": "", "name": prefix, "parameters": _phrase(names), "steps": scene.when or "every step"},
+        slots={
+            "op": "",
+            "name": prefix,
+            "parameters": _phrase(names),
+            "steps": scene.when or "every step",
+        },
         span=span.labelled(f"`{prefix}` is created here") if span else None,
         cause=why,
-        evidence=("max |grad| = 0 over all ranks " if zero else "`.grad` was `None` on all ranks ") + scene.when,
-        effect="no optimizer step changes these parameters, apart from weight decay and momentum" if zero else "the optimizer skips these parameters, they keep their initial values",
+        evidence=("max |grad| = 0 over all ranks " if zero else "`.grad` was `None` on all ranks ")
+        + scene.when,
+        effect="no optimizer step changes these parameters, apart from weight decay and momentum"
+        if zero
+        else "the optimizer skips these parameters, they keep their initial values",
         help=f"use `{prefix}` in the loss, delete it, or freeze it\n    self.{prefix}.requires_grad_(False)",
     )
 
@@ -1086,7 +1300,7 @@ def _finding(
     slots: Mapping[str, str] | None = None,
     params: tuple[str, ...] = (),
     severity: Severity | None = None,
-    **details: Any,  # noqa: ANN401 - fields of Diagnostic
+    **details: Any,
 ) -> Diagnostic:
     """Make a diagnostic: the static part from the rule, the dynamic part from the arguments."""
     rule = RULES[code]
@@ -1128,7 +1342,9 @@ def _group_by_cut(scene: Scene, names: Sequence[str]) -> list[tuple[Cut, tuple[s
     return _group(scene, scene.lineage.cuts(goals), names) if names else []
 
 
-def _group(scene: Scene, cuts: Mapping[Any, tuple[Cut, ...]], names: Sequence[str]) -> list[tuple[Cut, tuple[str, ...]]]:
+def _group(
+    scene: Scene, cuts: Mapping[Any, tuple[Cut, ...]], names: Sequence[str]
+) -> list[tuple[Cut, tuple[str, ...]]]:
     groups: dict[object, tuple[Cut, list[str]]] = {}
     for name in names:
         value = scene.trace.params.get(name)
@@ -1154,7 +1370,14 @@ def _exit_after(cut: Cut) -> str:
     text = syntax.expression(cut.call.stack[0]) if cut.call.stack else ""
     line = locate(cut.call.stack[0]).text if cut.call.stack else ""
     after = line.partition(text)[2] if text else ""
-    return next((name for name in ("numpy", "item", "tolist") if re.match(rf"(\.\w+\(\))*\.{name}\(", after)), "")
+    return next(
+        (
+            name
+            for name in ("numpy", "item", "tolist")
+            if re.match(rf"(\.\w+\(\))*\.{name}\(", after)
+        ),
+        "",
+    )
 
 
 def _cut_span(cut: Cut, label: str = "") -> Span | None:
@@ -1288,17 +1511,23 @@ def _owner(model: nn.Module, name: str) -> tuple[nn.Module, str, str]:
 
 
 def _is_users(cls: type) -> bool:
-    code = next((c for f in vars(cls).values() if (c := getattr(f, "__code__", None)) is not None), None)
+    code = next(
+        (c for f in vars(cls).values() if (c := getattr(f, "__code__", None)) is not None), None
+    )
     return code is None or is_project_file(code.co_filename)
 
 
 def _inside_package(model: nn.Module, prefix: str) -> bool:
     path = prefix.split(".")[:-1]
     parents = [model.get_submodule(".".join(path[:d])) for d in range(1, len(path) + 1)]
-    return any(not _is_users(type(p)) and not type(p).__module__.startswith("torch.nn") for p in parents)
+    return any(
+        not _is_users(type(p)) and not type(p).__module__.startswith("torch.nn") for p in parents
+    )
 
 
-def _optimizer_span(model: nn.Module, optimizers: Sequence[Any], outside: Sequence[str] = ()) -> Span | None:
+def _optimizer_span(
+    model: nn.Module, optimizers: Sequence[Any], outside: Sequence[str] = ()
+) -> Span | None:
     """Return the call that makes the optimizer; of several, one that was to hold the parameters outside."""
     code = getattr(getattr(type(model), "configure_optimizers", None), "__code__", None)
     if code is None:
@@ -1319,11 +1548,17 @@ def _late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
         return None
     owner, attribute, _ = _owner(model, names[0])
     for cls in dict.fromkeys((*type(owner).__mro__, *type(model).__mro__)):
-        spans = [s for s in syntax.attribute_spans(cls, attribute) if s.function.rpartition(".")[2] not in _EARLY]
+        spans = [
+            s
+            for s in syntax.attribute_spans(cls, attribute)
+            if s.function.rpartition(".")[2] not in _EARLY
+        ]
         if spans:
             return spans[-1]
     if ".parametrizations." in names[0]:
-        return syntax.mention_span(type(model), names[0].partition(".parametrizations")[0], outside=_EARLY)
+        return syntax.mention_span(
+            type(model), names[0].partition(".parametrizations")[0], outside=_EARLY
+        )
     return None
 
 
@@ -1339,7 +1574,9 @@ def _count(number: int, noun: str) -> str:
 
 
 def _stem(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else names[0].partition(".")[0] if "." in names[0] else names[0]
+    return (
+        names[0] if len(names) == 1 else names[0].partition(".")[0] if "." in names[0] else names[0]
+    )
 
 
 def _no_grad_evidence(scene: Scene) -> str:

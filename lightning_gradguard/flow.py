@@ -18,7 +18,6 @@ from torch.autograd.graph import Node
 
 from lightning_gradguard.trace import LossView
 
-
 __all__ = ["Flow", "Kill", "State", "state_of"]
 
 _SAVED = ("result", "self", "other", "mat1", "mat2", "vec1", "vec2", "input", "weight", "output",
@@ -102,7 +101,7 @@ class Flow:
         self._handles = []
         self._nodes = None
 
-    def _hook(self, index: int) -> Any:  # noqa: ANN401 - the type torch expects
+    def _hook(self, index: int) -> Any:
         def after(grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
             worst = State.ALIVE
             for edge, grad in enumerate(grad_inputs):
@@ -166,7 +165,11 @@ class Flow:
             if not children:
                 return True
             for edge, child in enumerate(children):
-                if child >= 0 and child not in seen and self.edges.get((current, edge), State.NONE) >= State.ALIVE:
+                if (
+                    child >= 0
+                    and child not in seen
+                    and self.edges.get((current, edge), State.NONE) >= State.ALIVE
+                ):
                     seen.add(child)
                     stack.append(child)
         return False
@@ -187,11 +190,15 @@ class Flow:
 
     def reaches(self, leaf: int) -> bool:
         """Say whether some live gradient arrived at a leaf."""
-        return any(self.edges.get(e, State.NONE) >= State.ALIVE for e in self._above().get(leaf, ()))
+        return any(
+            self.edges.get(e, State.NONE) >= State.ALIVE for e in self._above().get(leaf, ())
+        )
 
     def _blame(self, node: int, edge: int) -> list[Kill]:
         """Return the kill at an edge, or those that made the other factor of a product zero."""
-        kill = self._kill(node, _how(self.edges.get((node, edge), State.NONE), self._came(node)), edge)
+        kill = self._kill(
+            node, _how(self.edges.get((node, edge), State.NONE), self._came(node)), edge
+        )
         other = _PARTNER.get(_family(kill.name), {}).get(edge)
         if other is None or not _is_zero(kill, other):
             return [kill]
@@ -215,10 +222,18 @@ class Flow:
                     continue
                 alive = self.edges.get((current, edge), State.NONE) >= State.ALIVE
                 if alive and self.inputs.get(child) is State.ZERO:
-                    entering = [e for e in self._above()[child] if self.edges.get(e, State.NONE) >= State.ALIVE]
+                    entering = [
+                        e
+                        for e in self._above()[child]
+                        if self.edges.get(e, State.NONE) >= State.ALIVE
+                    ]
                     found.append(self._meeting(child, entering))
                 elif self._dies_at(current, edge):
-                    found.append(self._kill(current, _how(self.edges[current, edge], self._came(current)), edge))
+                    found.append(
+                        self._kill(
+                            current, _how(self.edges[current, edge], self._came(current)), edge
+                        )
+                    )
                 elif child not in seen:
                     seen.add(child)
                     stack.append(child)
@@ -252,7 +267,11 @@ class Flow:
     def _dies_at(self, node: int, edge: int) -> bool:
         state = self.edges.get((node, edge))
         came = self._came(node)
-        return state is not None and state < State.ALIVE and (came >= State.ALIVE or came is State.EMPTY)
+        return (
+            state is not None
+            and state < State.ALIVE
+            and (came >= State.ALIVE or came is State.EMPTY)
+        )
 
     def _kill(self, node: int, how: str, edge: int) -> Kill:
         kill = Kill(node, self.view.names[node], self._seqs.get(node, -1), how, edge)
@@ -338,7 +357,10 @@ def _saved_facts(node: Node) -> dict[str, Any]:
 def _numbers(tensor: Tensor) -> dict[str, Any]:
     """Describe a tensor by shape, range and shares."""
     tensor = tensor.detach()
-    facts: dict[str, Any] = {"shape": tuple(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
+    facts: dict[str, Any] = {
+        "shape": tuple(tensor.shape),
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+    }
     if tensor.numel() == 0 or tensor.layout is not torch.strided or tensor.is_complex():
         return facts
     if tensor.is_quantized:

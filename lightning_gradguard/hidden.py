@@ -11,7 +11,6 @@ from lightning_gradguard import syntax
 from lightning_gradguard.source import Span, locate
 from lightning_gradguard.trace import Trace
 
-
 __all__ = ["hidden_tensors"]
 
 _DEPTH = 4
@@ -46,23 +45,30 @@ def hidden_tensors(
     return found, spans
 
 
-def _kept(model: nn.Module, wanted: Mapping[int, Tensor]) -> Iterator[tuple[str, Tensor, nn.Module, str]]:
+def _kept(
+    model: nn.Module, wanted: Mapping[int, Tensor]
+) -> Iterator[tuple[str, Tensor, nn.Module, str]]:
     """Yield the wanted leaves below plain attributes of the registered modules."""
     for prefix, module in model.named_modules():
         for attribute, item in vars(module).items():
-            if attribute.startswith("_") and attribute in {"_parameters", "_buffers", "_modules", "_trainer"}:
+            if attribute.startswith("_") and attribute in {
+                "_parameters",
+                "_buffers",
+                "_modules",
+                "_trainer",
+            }:
                 continue
             base = f"{prefix}.{attribute}" if prefix else attribute
             for name, tensor in _tensors(item, base, _DEPTH):
                 for leaf in _leaves(tensor):
                     if id(leaf) in wanted:
                         yield name, leaf, module, attribute
-        for attribute, buffer in module._buffers.items():  # noqa: SLF001 - buffers that require grad
+        for attribute, buffer in module._buffers.items():
             if buffer is not None and id(buffer) in wanted:
                 yield f"{prefix}.{attribute}" if prefix else attribute, buffer, module, attribute
 
 
-def _tensors(item: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:  # noqa: ANN401
+def _tensors(item: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors in nested containers, modules in training mode and plain objects."""
     if isinstance(item, Tensor):
         yield name, item
@@ -78,7 +84,11 @@ def _tensors(item: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]: 
     elif depth and isinstance(item, functools.partial):
         yield from _tensors([*item.args, *item.keywords.values()], name, depth - 1)
     elif depth and hasattr(item, "__dict__") and not isinstance(item, type) and not callable(item):
-        if type(item).__module__.partition(".")[0] not in {"torch", "pytorch_lightning", "lightning"}:
+        if type(item).__module__.partition(".")[0] not in {
+            "torch",
+            "pytorch_lightning",
+            "lightning",
+        }:
             for key, value in list(vars(item).items()):
                 yield from _tensors(value, f"{name}.{key}", depth - 1)
 
@@ -91,7 +101,7 @@ def _leaves(tensor: Tensor) -> Iterator[Tensor]:
         yield tensor
         return
     stack, seen = [tensor.grad_fn], set()
-    while stack and len(seen) < 1000:  # noqa: PLR2004 - a bound, stored graphs are small
+    while stack and len(seen) < 1000:
         node = stack.pop()
         if node in seen:
             continue

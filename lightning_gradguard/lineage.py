@@ -14,18 +14,30 @@ from lightning_gradguard.source import Stack
 from lightning_gradguard.syntax import callee, depends, is_bare, operand_depends, reflows
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
-
 __all__ = ["Cut", "Lineage", "Term"]
 
 _MAX_CUTS = 12
 _MAX_EXITS = 200
-_ADDITIVE = frozenset("add __add__ __radd__ __iadd__ add_ sub __sub__ __rsub__ __isub__ sub_ rsub subtract".split())
-_SUBTRACT = frozenset("sub __sub__ __rsub__ __isub__ sub_ rsub subtract".split())
-_SCALING = frozenset("mul __mul__ __rmul__ __imul__ mul_ multiply div __truediv__ __itruediv__ div_ true_divide divide"
-                     " neg __neg__ negative neg_".split())  # fmt: skip
-_PASSING = frozenset("clone view reshape squeeze unsqueeze float double half to type type_as contiguous mean sum"
-                     " flatten as_tensor requires_grad_ requires_grad= nanmean nansum detach_".split())  # fmt: skip
-_JOINING = frozenset("stack cat hstack vstack concat concatenate".split())
+_ADDITIVE = frozenset(
+    [
+        "add",
+        "__add__",
+        "__radd__",
+        "__iadd__",
+        "add_",
+        "sub",
+        "__sub__",
+        "__rsub__",
+        "__isub__",
+        "sub_",
+        "rsub",
+        "subtract",
+    ]
+)
+_SUBTRACT = frozenset(["sub", "__sub__", "__rsub__", "__isub__", "sub_", "rsub", "subtract"])
+_SCALING = frozenset(["mul", "__mul__", "__rmul__", "__imul__", "mul_", "multiply", "div", "__truediv__", "__itruediv__", "div_", "true_divide", "divide", "neg", "__neg__", "negative", "neg_"])  # fmt: skip
+_PASSING = frozenset(["clone", "view", "reshape", "squeeze", "unsqueeze", "float", "double", "half", "to", "type", "type_as", "contiguous", "mean", "sum", "flatten", "as_tensor", "requires_grad_", "requires_grad=", "nanmean", "nansum", "detach_"])  # fmt: skip
+_JOINING = frozenset(["stack", "cat", "hstack", "vstack", "concat", "concatenate"])
 _TRIVIAL = (0, 1, -1, 2, 0.5, 0.0, 1.0)
 
 
@@ -177,7 +189,11 @@ class Lineage:
             for value, live in zip(call.inputs, call.live, strict=True):
                 if live or value.rg:
                     self._edge(call, value, goal, found)
-        return {v: tuple(sorted(c.values(), key=lambda k: self.rank(k, goal))) for v, c in found.items() if c}
+        return {
+            v: tuple(sorted(c.values(), key=lambda k: self.rank(k, goal)))
+            for v, c in found.items()
+            if c
+        }
 
     def rank(self, cut: Cut, goal: set[Value]) -> tuple[int, int, int, int]:
         """Return the order in which cuts on the same way are to be blamed, the likeliest first.
@@ -195,7 +211,11 @@ class Lineage:
 
     def _downstream(self, cut: Cut, goal: set[Value]) -> tuple[int, bool]:
         """Return how many trained parameters a cut's data meets, and whether some way on is smooth."""
-        start = [cut.output] if cut.output is not None else list(cut.reentry.outputs if cut.reentry else ())
+        start = (
+            [cut.output]
+            if cut.output is not None
+            else list(cut.reentry.outputs if cut.reentry else ())
+        )
         tainted, smooth, met = set(start), set(start), set()
         for call in self.trace.calls[cut.call.index + 1 :]:
             if not any(v in tainted for v in call.inputs):
@@ -258,7 +278,7 @@ class Lineage:
 
         The idiom `x + (q - x).detach()` is such a cut: what it stops comes back with `x`.
         """
-        if len(cuts) < 2:  # noqa: PLR2004 - nothing to choose from
+        if len(cuts) < 2:
             return cuts
         live = self._live_from(self.trace.params[name])
         ends = {v.value for v in self.trace.losses if v.value is not None}
@@ -271,7 +291,9 @@ class Lineage:
         for call in self.trace.calls:
             for value in call.inputs:
                 if value in live:
-                    live.update(o for o in call.outputs if value in o.parents and self._carries(value, o))
+                    live.update(
+                        o for o in call.outputs if value in o.parents and self._carries(value, o)
+                    )
         return live
 
     def _gets_past(self, cut: Cut, live: set[Value], ends: set[Value]) -> bool:
@@ -283,7 +305,9 @@ class Lineage:
             if not tainted.isdisjoint(call.inputs):
                 if call.is_exit:
                     return True
-                tainted.update(o for o in call.outputs if o not in live and not tainted.isdisjoint(o.parents))
+                tainted.update(
+                    o for o in call.outputs if o not in live and not tainted.isdisjoint(o.parents)
+                )
         return not ends.isdisjoint(tainted)
 
     # -- values that leave torch and come back
@@ -298,7 +322,9 @@ class Lineage:
             return
         self._links = {}
         tainted = self.from_params()
-        exits = [c for c in self.trace.calls if c.is_exit and c.inputs and c.inputs[0] in tainted][:_MAX_EXITS]
+        exits = [c for c in self.trace.calls if c.is_exit and c.inputs and c.inputs[0] in tainted][
+            :_MAX_EXITS
+        ]
         if not exits:
             return
         entries = [c for c in self.trace.calls if _takes_python(c)]
@@ -346,7 +372,9 @@ class Lineage:
         return [c for c in self.trace.calls if _is_lost_sum(c, spine, used)]
 
     def _term(self, call: Call, position: int, value: Value | None) -> Term:
-        goals = [value] if value is not None else [v for e in self._exits_into(call) for v in e.inputs]
+        goals = (
+            [value] if value is not None else [v for e in self._exits_into(call) for v in e.inputs]
+        )
         if not goals:
             return Term(call, position, value, ())
         inside = self.ancestors(goals)
@@ -357,8 +385,14 @@ class Lineage:
         every = {c.site: c for s in sources for c in cuts.get(s, ())}
         if value is None:
             leaving = self._exits_into(call)
-            every |= {(c.index,): Cut(c, c.inputs[0], None, call) for c in leaving if c.live[0] and sources}
-        return Term(call, position, value, tuple(sorted(every.values(), key=lambda k: self.rank(k, inside))))
+            every |= {
+                (c.index,): Cut(c, c.inputs[0], None, call)
+                for c in leaving
+                if c.live[0] and sources
+            }
+        return Term(
+            call, position, value, tuple(sorted(every.values(), key=lambda k: self.rank(k, inside)))
+        )
 
     def _exits_into(self, call: Call) -> list[Call]:
         self._link()
@@ -390,12 +424,26 @@ class Lineage:
 
 def _is_lost_sum(call: Call, spine: set[Value], used: Mapping[Value, list[Call]]) -> bool:
     """Say whether a call adds something live to a part of the loss and drops the result."""
-    if call.name not in {"add", "sub", "__add__", "__sub__", "__radd__"} or len(call.outputs) != 1 or not call.stack:
+    if (
+        call.name not in {"add", "sub", "__add__", "__sub__", "__radd__"}
+        or len(call.outputs) != 1
+        or not call.stack
+    ):
         return False
     result = call.outputs[0]
-    if not result.rg or result.shape or result in spine or used.get(result) or result.tensor_id in {v.tensor_id for v in call.inputs}:
+    if (
+        not result.rg
+        or result.shape
+        or result in spine
+        or used.get(result)
+        or result.tensor_id in {v.tensor_id for v in call.inputs}
+    ):
         return False
-    return any(v in spine for v in call.inputs) and any(v.rg and v not in spine for v in call.inputs) and is_bare(call.stack[0])
+    return (
+        any(v in spine for v in call.inputs)
+        and any(v.rg and v not in spine for v in call.inputs)
+        and is_bare(call.stack[0])
+    )
 
 
 def _is_linear(call: Call, value: Value) -> bool:
@@ -437,7 +485,10 @@ def _takes_python(call: Call) -> bool:
         return False
     if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
         return True
-    return any(c is ... or _is_number(c) or isinstance(c, tuple) for c in (*call.constants, *call.keywords.values()))
+    return any(
+        c is ... or _is_number(c) or isinstance(c, tuple)
+        for c in (*call.constants, *call.keywords.values())
+    )
 
 
 def _leading_to_parameters(view: LossView) -> Iterator[int]:
@@ -446,7 +497,10 @@ def _leading_to_parameters(view: LossView) -> Iterator[int]:
     for node, children in enumerate(view.children):
         for child in children:
             above.setdefault(child, []).append(node)
-    stack = [*view.params.values(), *(i for i, name in enumerate(view.names) if name in view.opaque)]
+    stack = [
+        *view.params.values(),
+        *(i for i, name in enumerate(view.names) if name in view.opaque),
+    ]
     seen = set(stack)
     while stack:
         for parent in above.get(stack.pop(), ()):

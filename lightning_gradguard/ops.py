@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-
 __all__ = ["OPS", "Kind", "Op", "find"]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-
 __all__ = ["Replay", "random_state_of"]
 
 
@@ -78,7 +77,7 @@ def random_state_of(state: Tensor) -> Iterator[None]:
             numpy.set_state(numbers)
 
 
-def _numpy_random() -> Any:  # noqa: ANN401 - numpy is optional
+def _numpy_random() -> Any:
     try:
         import numpy as np
     except ImportError:

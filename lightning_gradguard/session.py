@@ -8,7 +8,7 @@ certain now. Knows modules and optimizers, and no trainer.
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -23,14 +23,15 @@ from lightning_gradguard.flow import Flow, State, state_of
 from lightning_gradguard.hidden import hidden_tensors
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
-from lightning_gradguard.rules import RULES, Diagnostic, Severity, matching
+from lightning_gradguard.rules import Diagnostic, Severity, matching
 from lightning_gradguard.trace import LossView, Recorder, Trace, walk
-
 
 __all__ = ["Session", "Settings"]
 
 _log = logging.getLogger("lightning_gradguard")
-_UNDERIVED = re.compile(r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative")
+_UNDERIVED = re.compile(
+    r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative"
+)
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
@@ -113,7 +114,9 @@ class Session:
 
     # -- who is judged
 
-    def attach(self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool) -> None:
+    def attach(
+        self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool
+    ) -> None:
         """Tell which module and optimizers the run trains."""
         self.model, self.optimizers = model, tuple(optimizers)
         self.automatic, self.scaled = automatic, scaled
@@ -125,7 +128,7 @@ class Session:
             found.setdefault(id(param), _PREFIXES.sub("", name))
         return found
 
-    def judged(self, optimizer: Any = None) -> dict[str, Tensor]:  # noqa: ANN401
+    def judged(self, optimizer: Any = None) -> dict[str, Tensor]:
         """Return name -> parameter that requires grad and sits in an optimizer."""
         names = self.names()
         held = [optimizer] if optimizer is not None else self.optimizers
@@ -196,7 +199,7 @@ class Session:
         if self._now is not None and not self.automatic:
             self._enter()
 
-    def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
+    def before_step(self, optimizer: Any) -> None:
         """Take the final gradients of one optimizer."""
         raw = self.enter_step(optimizer)
         if self.step % self.settings.every_n_steps:
@@ -208,7 +211,7 @@ class Session:
         self._live_steps += 1
         self._observe(named, raw)
 
-    def enter_step(self, optimizer: Any) -> Any:  # noqa: ANN401
+    def enter_step(self, optimizer: Any) -> Any:
         """Note that an optimizer is about to step; returns torch's own."""
         self._close_flows()
         raw = getattr(optimizer, "optimizer", optimizer)
@@ -221,7 +224,9 @@ class Session:
             return self.audit.local(named)
         return {n: state_of(p.grad) for n, p in named.items()}
 
-    def take_states(self, named: Mapping[str, Tensor], states: Mapping[str, State], optimizer: Any) -> None:  # noqa: ANN401
+    def take_states(
+        self, named: Mapping[str, Tensor], states: Mapping[str, State], optimizer: Any
+    ) -> None:
         """Take the states of the final gradients as all ranks have found them together."""
         self._judged_ever.update(named)
         if not self._backward_seen and all(s <= State.NONE for s in states.values()):
@@ -255,7 +260,11 @@ class Session:
         if self.audit.tracks or self._batches:
             self._judge(final=True)
         if self._idle_steps and not self._live_steps:
-            self.emit(diagnose.unassigned_gradients(self._scene(when=f"in {self._idle_steps} of {self._idle_steps} steps")))
+            self.emit(
+                diagnose.unassigned_gradients(
+                    self._scene(when=f"in {self._idle_steps} of {self._idle_steps} steps")
+                )
+            )
         self._unused_patterns()
         self._unused_suppressions()
         self._update_report()
@@ -285,7 +294,11 @@ class Session:
         """Return the parameters without a gradient at the latest step."""
         tracks = self.audit.tracks
         last = max((t.last_step for t in tracks.values()), default=-1)
-        return [n for n, t in tracks.items() if t.last_step == last and t.run and State.NONE in t.run_state]
+        return [
+            n
+            for n, t in tracks.items()
+            if t.last_step == last and t.run and State.NONE in t.run_state
+        ]
 
     # -- tracing
 
@@ -295,7 +308,7 @@ class Session:
         self._now = _Traced(self.step, recorder.trace, recorder=recorder)
         self._enter()
 
-    def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:  # noqa: ANN401
+    def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:
         return Recorder(
             {_PREFIXES.sub("", n): p for n, p in model.named_parameters()},
             dict(model.named_buffers()),
@@ -314,13 +327,15 @@ class Session:
             recorder = self._recorder(twin, None, check_values=True)
             traced = _Traced(self.step, recorder.trace, recorder=recorder)
             self._hold_compiler()
-            with torch._C._EnableTorchFunction(), recorder:  # type: ignore[attr-defined]  # noqa: SLF001
+            with torch._C._EnableTorchFunction(), recorder:  # type: ignore[attr-defined]
                 loss = self._replay.run(twin)
             if loss is None or recorder.trace.fault is not None:
                 return None
             self._trace_backward(traced, recorder, twin, loss)
-        except Exception as fault:  # noqa: BLE001 - the user's step may not be repeatable
-            self.report.add_limit(f"the failing step could not be repeated: {type(fault).__name__}: {fault}")
+        except Exception as fault:
+            self.report.add_limit(
+                f"the failing step could not be repeated: {type(fault).__name__}: {fault}"
+            )
             return None
         finally:
             self._release_compiler()
@@ -382,8 +397,10 @@ class Session:
     def _look(self, loss: Tensor) -> LossView:
         """Walk the graph of a loss, tie it to the trace, and watch its backward pass."""
         now = self._now
-        assert now is not None and now.recorder is not None  # noqa: PT018, S101 - callers made sure
-        names = {id(p): _PREFIXES.sub("", n) for n, p in reversed(list(self.model.named_parameters()))}
+        assert now is not None and now.recorder is not None
+        names = {
+            id(p): _PREFIXES.sub("", n) for n, p in reversed(list(self.model.named_parameters()))
+        }
         view, nodes = walk(loss, names)
         view.value = now.recorder.value(loss)
         now.trace.keep(view.value, loss)
@@ -410,7 +427,7 @@ class Session:
             self.off("trace", now.trace.fault)
         if now.trace.truncated:
             self.report.add_limit(f"the trace stopped after {len(now.trace.calls):,} calls")
-        if now.trace.losses or now.trace.calls and not self.automatic:
+        if now.trace.losses or (now.trace.calls and not self.automatic):
             self._kept.append(now)
 
     def _scene(self, traced: _Traced | None = None, when: str = "") -> Scene:
@@ -448,13 +465,18 @@ class Session:
 
     def _leaf_is_stray(self, view: LossView) -> bool:
         """Say whether no leaf of the loss is trained by an optimizer."""
-        held = {id(p) for o in self.optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]}
+        held = {
+            id(p)
+            for o in self.optimizers
+            for g in getattr(o, "param_groups", ())
+            for p in g["params"]
+        }
         return not any(key in held for key in view.leaves)
 
     # -- states
 
     def _observe(
-        self, named: Mapping[str, Tensor], optimizer: Any, agreed: Mapping[str, State] | None = None  # noqa: ANN401
+        self, named: Mapping[str, Tensor], optimizer: Any, agreed: Mapping[str, State] | None = None
     ) -> None:
         states = self.audit.observe(named, self.step, states=agreed)
         self._watch_updates(named, optimizer)
@@ -477,7 +499,7 @@ class Session:
                 self.audit.tracks[name].nonfinite_ever = True
         return broken
 
-    def _observe_raw(self, optimizer: Any) -> None:  # noqa: ANN401
+    def _observe_raw(self, optimizer: Any) -> None:
         """Judge an optimizer that steps behind the trainer's back, by what is left at the end of the batch."""
         named = self.judged(optimizer)
         if not named:
@@ -489,7 +511,7 @@ class Session:
                 if self._after.get(name):
                     self.audit.track(name, named[name]).note(State.ALIVE, self.step)
 
-    def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
+    def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:
         groups = {id(p): g for g in getattr(optimizer, "param_groups", ()) for p in g["params"]}
         for name, param in named.items():
             track = self.audit.tracks.get(name)
@@ -509,7 +531,9 @@ class Session:
 
     def _explained(self, name: str) -> bool:
         track = self.audit.tracks[name]
-        steps = {t.step for t in self._kept} | ({self._now.step} if self._now is not None else set())
+        steps = {t.step for t in self._kept} | (
+            {self._now.step} if self._now is not None else set()
+        )
         return any(step >= track.first_dead for step in steps)
 
     def _nonfinite(self, names: list[str]) -> None:
@@ -522,8 +546,12 @@ class Session:
         traced = self._now
         if traced is None or not self._loss_finite or not any(f.broke() for f in traced.flows):
             traced = self._run_again() or traced
-        scene = self._scene(traced or _Traced(self.step, Trace(self.step)), f"at global step {self.step}")
-        seen = traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
+        scene = self._scene(
+            traced or _Traced(self.step, Trace(self.step)), f"at global step {self.step}"
+        )
+        seen = (
+            traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
+        )
         origin = seen[0] if seen and not self._loss_finite else None
         self.emit(diagnose.nonfinite_gradients(scene, names, origin))
 
@@ -531,7 +559,11 @@ class Session:
 
     def _judge(self, *, final: bool) -> None:
         """Turn what has lasted into findings."""
-        due = [n for n, t in self.audit.tracks.items() if n not in self._said and self._is_due(n, t, final=final)]
+        due = [
+            n
+            for n, t in self.audit.tracks.items()
+            if n not in self._said and self._is_due(n, t, final=final)
+        ]
         if due:
             self._verdict(due)
         if final or self._batches == self.settings.patience:
@@ -544,7 +576,9 @@ class Session:
             return True
         if not final:
             return False
-        return track.never or track.run >= _MIN_LATE_RUN and track.run > track.longest_gap and self._strong(name)
+        return track.never or (
+            track.run >= _MIN_LATE_RUN and track.run > track.longest_gap and self._strong(name)
+        )
 
     def _strong(self, name: str) -> bool:
         """Say whether a late failure is explained by an operation, not by a branch that did not run."""
@@ -599,7 +633,9 @@ class Session:
 
     def _discarded(self, scene: Scene, name: str) -> bool:
         """Say whether the graph reaches a parameter, and `backward` is the module's own and gave nothing."""
-        reached = any(name in v.params for v in scene.trace.losses) and not any(f.edges for f in scene.flows)
+        reached = any(name in v.params for v in scene.trace.losses) and not any(
+            f.edges for f in scene.flows
+        )
         return reached
 
     def _discarding(self, scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
@@ -614,36 +650,65 @@ class Session:
         frozen = [n for n, t in tracks.items() if t.alive and t.frozen_lr == t.steps]
         if frozen and len(frozen) == len(tracks):
             self._said.update(frozen)
-            self.emit(diagnose.unchanged_parameters(scene, frozen, "the learning rate of their `param_group` was 0 at every step", None, self.optimizers))
+            self.emit(
+                diagnose.unchanged_parameters(
+                    scene,
+                    frozen,
+                    "the learning rate of their `param_group` was 0 at every step",
+                    None,
+                    self.optimizers,
+                )
+            )
         cleared = [n for n, t in tracks.items() if t.cleared and t.cleared == t.steps]
         if cleared and (final or len(cleared) == len(tracks)):
             self._said.update(cleared)
             why = "the gradients were there after `backward` and gone before the optimizer step"
-            self.emit(diagnose.unchanged_parameters(scene, cleared, why, syntax.clearing_span(type(self.model)), self.optimizers))
+            self.emit(
+                diagnose.unchanged_parameters(
+                    scene, cleared, why, syntax.clearing_span(type(self.model)), self.optimizers
+                )
+            )
         self._judge_outsiders(scene)
 
     # -- parameters outside of the optimizers
 
     def _remember_values(self) -> None:
-        self._samples = {n: value_sample(p) for n, p in self.model.named_parameters() if p.requires_grad}
+        self._samples = {
+            n: value_sample(p) for n, p in self.model.named_parameters() if p.requires_grad
+        }
 
     def _outsiders(self) -> dict[str, Tensor]:
         """Return registered parameters that require grad and sit in no optimizer."""
         held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
         names = self.names()
-        found = {names[id(p)]: p for p in self.model.parameters() if p.requires_grad and id(p) not in held}
+        found = {
+            names[id(p)]: p
+            for p in self.model.parameters()
+            if p.requires_grad and id(p) not in held
+        }
         return {n: p for n, p in found.items() if not self._ignored(n)}
 
     def _all_optimizers(self) -> list[Any]:
-        own = [v for m in self.model.modules() for v in vars(m).values() if isinstance(v, torch.optim.Optimizer)]
-        return [getattr(o, "optimizer", o) for o in (*self.optimizers, *own) if hasattr(o, "param_groups")]
+        own = [
+            v
+            for m in self.model.modules()
+            for v in vars(m).values()
+            if isinstance(v, torch.optim.Optimizer)
+        ]
+        return [
+            getattr(o, "optimizer", o)
+            for o in (*self.optimizers, *own)
+            if hasattr(o, "param_groups")
+        ]
 
     def _watch_outsiders(self) -> None:
         """Count the batches at whose end an unoptimized parameter holds a gradient."""
         if self._batches > self.settings.patience or not self.optimizers or self.sharded:
             return
         for name, param in self._outsiders().items():
-            if param.grad is not None or any(name in v.params for t in self._kept[-1:] for v in t.trace.losses):
+            if param.grad is not None or any(
+                name in v.params for t in self._kept[-1:] for v in t.trace.losses
+            ):
                 self._ungraded[name] = self._ungraded.get(name, 0) + 1
                 if name not in self._samples:
                     self._samples[name] = value_sample(param)
@@ -652,16 +717,30 @@ class Session:
         return self._said
 
     def _judge_outsiders(self, scene: Scene) -> None:
-        outside = {n: p for n, p in self._outsiders().items() if self._ungraded.get(n) and n not in self._said}
-        outside = {n: p for n, p in outside.items() if self._in_training(n) and value_sample(p) == self._samples.get(n, value_sample(p))}
+        outside = {
+            n: p
+            for n, p in self._outsiders().items()
+            if self._ungraded.get(n) and n not in self._said
+        }
+        outside = {
+            n: p
+            for n, p in outside.items()
+            if self._in_training(n) and value_sample(p) == self._samples.get(n, value_sample(p))
+        }
         if not outside:
             return
         self._said.update(outside)
         registered = {id(p) for p in self.model.parameters()}
-        held = [p for o in self.optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]]
+        held = [
+            p for o in self.optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]
+        ]
         stale = [p for p in held if id(p) not in registered and p.grad is None]
         if stale:
-            self.emit(diagnose.stale_optimizer_parameters(scene, list(outside), len(stale), self.optimizers))
+            self.emit(
+                diagnose.stale_optimizer_parameters(
+                    scene, list(outside), len(stale), self.optimizers
+                )
+            )
         else:
             self.emit(diagnose.unoptimized_parameters(scene, list(outside), self.optimizers))
 
@@ -676,7 +755,11 @@ class Session:
         """Name the leaves of a loss that are no parameters of the module, while they are alive."""
         tensors = [t for ref in view.leaf_refs.values() if (t := ref()) is not None]
         held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
-        strays = [t for t in tensors if id(t) not in held and (view.value is None or id(t) != view.value.tensor_id)]
+        strays = [
+            t
+            for t in tensors
+            if id(t) not in held and (view.value is None or id(t) != view.value.tensor_id)
+        ]
         strays = [t for t in strays if not self._copies_a_parameter(now, t)]
         found, spans = hidden_tensors(self.model, strays, now.trace) if strays else ({}, {})
         now.hidden |= {name: tensor.numel() for name, tensor in found.items()}
@@ -754,19 +837,29 @@ class Session:
         self._off.add(part)
         _log.error("gradguard: the %s failed and is off from here on", part, exc_info=fault)
         self.report.add_limit(f"the {part} failed with {type(fault).__name__}: {fault}")
-        self.emit(diagnose.unchecked(self._scene(_Traced(self.step, Trace(self.step))), f"the {part}", f"{type(fault).__name__}: {fault}"))
+        self.emit(
+            diagnose.unchecked(
+                self._scene(_Traced(self.step, Trace(self.step))),
+                f"the {part}",
+                f"{type(fault).__name__}: {fault}",
+            )
+        )
 
     def is_off(self, part: str) -> bool:
         """Say whether a part has been switched off."""
         return part in self._off
 
-    def scalars(self, optimizer: Any, norm: Callable[[Sequence[Tensor]], float] = total_norm) -> dict[str, float]:  # noqa: ANN401
+    def scalars(
+        self, optimizer: Any, norm: Callable[[Sequence[Tensor]], float] = total_norm
+    ) -> dict[str, float]:
         """Return what is logged at the logging cadence; reads every gradient once for the norm."""
         named = self.judged(optimizer)
         tracks = [self.audit.tracks[n] for n in named if n in self.audit.tracks]
         return {
             "gradguard/coverage": self.audit.coverage(),
-            "gradguard/missing": float(sum(1 for t in tracks if t.run and t.dead_state is State.NONE)),
+            "gradguard/missing": float(
+                sum(1 for t in tracks if t.run and t.dead_state is State.NONE)
+            ),
             "gradguard/zero": float(sum(1 for t in tracks if t.run and t.dead_state is State.ZERO)),
             "gradguard/nonfinite": float(sum(1 for t in tracks if t.nonfinite)),
             "gradguard/grad_norm": norm([p.grad for p in named.values() if p.grad is not None]),
@@ -775,7 +868,9 @@ class Session:
     def _unused_patterns(self) -> None:
         for pattern in self.settings.ignore_params:
             if pattern not in self._used_patterns:
-                self.report.add_limit(f"`ignore_params` pattern {pattern!r} matched no trainable parameter")
+                self.report.add_limit(
+                    f"`ignore_params` pattern {pattern!r} matched no trainable parameter"
+                )
 
     def _update_report(self) -> None:
         tracks = self.audit.tracks

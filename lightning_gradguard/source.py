@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
 
-
 __all__ = ["Site", "Span", "Stack", "capture", "innermost", "is_project_file", "locate", "project"]
 
 Site = tuple[CodeType, int]
@@ -82,7 +81,7 @@ def capture(depth: int = 1) -> Stack:
 
     Cost: about 0.1 us a frame; no source file is read.
     """
-    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - the only way to a raw frame
+    frame: FrameType | None = sys._getframe(depth)
     sites = []
     while frame is not None:
         kind = _kind(frame.f_code.co_filename)
@@ -96,7 +95,7 @@ def capture(depth: int = 1) -> Stack:
 
 def caller_in(suffix: str, depth: int = 1) -> FrameType | None:
     """Return the nearest frame whose file ends with `suffix`, for a look, not for keeping."""
-    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None and not frame.f_code.co_filename.endswith(suffix):
         frame = None if _kind(frame.f_code.co_filename) == _STOP else frame.f_back
     return frame
@@ -210,5 +209,7 @@ def _installed_roots() -> tuple[str, ...]:
 def _library_roots() -> tuple[str, ...]:
     """Return the folders whose frames are never the user's."""
     here = str(Path(__file__).resolve().parent) + os.sep
-    found = [os.path.join(root, name) + os.sep for root in _installed_roots() for name in _LIBRARIES]
+    found = [
+        os.path.join(root, name) + os.sep for root in _installed_roots() for name in _LIBRARIES
+    ]
     return (here, *found)

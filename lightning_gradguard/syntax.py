@@ -12,8 +12,14 @@ import re
 from collections.abc import Iterable, Iterator
 from types import CodeType
 
-from lightning_gradguard.source import Site, Span, Stack, display_path, is_project_file, raw_position
-
+from lightning_gradguard.source import (
+    Site,
+    Span,
+    Stack,
+    display_path,
+    is_project_file,
+    raw_position,
+)
 
 __all__ = [
     "attribute_span", "calls_named", "decorator_span", "depends", "expression", "method_span",
@@ -22,7 +28,9 @@ __all__ = [
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SUPPRESSION = re.compile(r"#\s*gradguard:\s*ignore\[([A-Z0-9,\s]*)\]")
-_MUTATORS = frozenset({"append", "extend", "insert", "update", "add", "setdefault", "appendleft", "copy_"})
+_MUTATORS = frozenset(
+    {"append", "extend", "insert", "update", "add", "setdefault", "appendleft", "copy_"}
+)
 
 
 @functools.lru_cache(maxsize=256)
@@ -47,7 +55,11 @@ def function_node(code: CodeType) -> ast.AST | None:
             first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
             if first == code.co_firstlineno:
                 return node
-        elif isinstance(node, ast.Lambda) and name == "<lambda>" and node.lineno == code.co_firstlineno:
+        elif (
+            isinstance(node, ast.Lambda)
+            and name == "<lambda>"
+            and node.lineno == code.co_firstlineno
+        ):
             best = node
     if best is None and name == "<module>":
         return module
@@ -64,7 +76,9 @@ def node_at(site: Site) -> ast.AST | None:
     line, end_line, start, end = raw_position(site)
     best: ast.AST | None = None
     for node in ast.walk(scope):
-        if _covers(node, line, start, end_line, end) and (best is None or _size(node) <= _size(best)):
+        if _covers(node, line, start, end_line, end) and (
+            best is None or _size(node) <= _size(best)
+        ):
             best = node
     return best
 
@@ -112,7 +126,11 @@ def statement(site: Site) -> ast.stmt | None:
     if scope is None:
         return None
     line, end_line, start, end = raw_position(site)
-    found = [n for n in ast.walk(scope) if isinstance(n, ast.stmt) and _covers(n, line, start, end_line, end)]
+    found = [
+        n
+        for n in ast.walk(scope)
+        if isinstance(n, ast.stmt) and _covers(n, line, start, end_line, end)
+    ]
     return min(found, key=_size, default=None)
 
 
@@ -159,7 +177,14 @@ def decorator_span(code: CodeType, names: Iterable[str]) -> Span | None:
     for decorator in getattr(node, "decorator_list", ()):
         if wanted & _names(decorator):
             found = span_of(decorator, code.co_filename, code.co_qualname)
-            return Span(found.path, found.line, max(found.column - 1, 1), found.end_column, found.function, found.text)
+            return Span(
+                found.path,
+                found.line,
+                max(found.column - 1, 1),
+                found.end_column,
+                found.function,
+                found.text,
+            )
     return None
 
 
@@ -170,8 +195,12 @@ def with_span(site: Site, names: Iterable[str]) -> Span | None:
     wanted = set(names)
     best: ast.expr | None = None
     for node in ast.walk(scope) if scope is not None else ():
-        if isinstance(node, (ast.With, ast.AsyncWith)) and _covers(node, line, start, end_line, end):
-            best = next((i.context_expr for i in node.items if wanted & _names(i.context_expr)), best)
+        if isinstance(node, (ast.With, ast.AsyncWith)) and _covers(
+            node, line, start, end_line, end
+        ):
+            best = next(
+                (i.context_expr for i in node.items if wanted & _names(i.context_expr)), best
+            )
     return None if best is None else span_of(best, site[0].co_filename, site[0].co_qualname)
 
 
@@ -184,9 +213,13 @@ def attribute_span(cls: type, attribute: str) -> Span | None:
         node, filename = found
         for child in ast.walk(node):
             if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, attribute):
-                return span_of(child, filename, f"{owner.__qualname__}.{_function_around(node, child)}")
+                return span_of(
+                    child, filename, f"{owner.__qualname__}.{_function_around(node, child)}"
+                )
             if isinstance(child, ast.Call) and _registers(child, attribute):
-                return span_of(child, filename, f"{owner.__qualname__}.{_function_around(node, child)}")
+                return span_of(
+                    child, filename, f"{owner.__qualname__}.{_function_around(node, child)}"
+                )
     return None
 
 
@@ -196,7 +229,11 @@ def attribute_spans(cls: type, attribute: str) -> list[Span]:
     if found is None:
         return []
     node, filename = found
-    hits = [c for c in ast.walk(node) if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute, anywhere=True)]
+    hits = [
+        c
+        for c in ast.walk(node)
+        if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute, anywhere=True)
+    ]
     spans = [span_of(c, filename, f"{cls.__qualname__}.{_function_around(node, c)}") for c in hits]
     return sorted(spans, key=lambda s: s.line)
 
@@ -209,7 +246,14 @@ def method_span(cls: type, method: str) -> Span | None:
         return None
     text = linecache.getline(code.co_filename, node.lineno).rstrip("\n")
     column = len(text) - len(text.lstrip()) + 1
-    return Span(display_path(code.co_filename), node.lineno, column, len(text.rstrip()) + 1, code.co_qualname, text)
+    return Span(
+        display_path(code.co_filename),
+        node.lineno,
+        column,
+        len(text.rstrip()) + 1,
+        code.co_qualname,
+        text,
+    )
 
 
 def calls_named(code: CodeType, names: Iterable[str]) -> list[Span]:
@@ -272,7 +316,11 @@ def reflows(site: Site) -> bool:
 def suppressions(filename: str, line: int) -> frozenset[str]:
     """Return the codes that a `# gradguard: ignore[...]` comment on a line names."""
     match = _SUPPRESSION.search(linecache.getline(filename, line))
-    return frozenset(c.strip() for c in match.group(1).split(",") if c.strip()) if match else frozenset()
+    return (
+        frozenset(c.strip() for c in match.group(1).split(",") if c.strip())
+        if match
+        else frozenset()
+    )
 
 
 def _depends_within(source: Site, target: Site) -> bool | None:
@@ -299,7 +347,9 @@ def _taint(scope: ast.AST, origin: ast.AST) -> tuple[set[str], list[ast.AST]]:
             return tainted, decided
 
 
-def _spread(node: ast.AST, origin: ast.AST, tainted: set[str], decided: list[ast.AST], scope: ast.AST) -> None:
+def _spread(
+    node: ast.AST, origin: ast.AST, tainted: set[str], decided: list[ast.AST], scope: ast.AST
+) -> None:
     """Carry the taint over one node."""
     if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
         if node.value is not None and _is_tainted(node.value, origin, tainted):
@@ -311,10 +361,16 @@ def _spread(node: ast.AST, origin: ast.AST, tainted: set[str], decided: list[ast
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr in _MUTATORS and any(_is_tainted(a, origin, tainted) for a in node.args):
             tainted.update(_bases(node.func.value))
-    elif isinstance(node, (ast.If, ast.While)) and node not in decided and _is_tainted(node.test, origin, tainted):
+    elif (
+        isinstance(node, (ast.If, ast.While))
+        and node not in decided
+        and _is_tainted(node.test, origin, tainted)
+    ):
         decided.append(node)
         body = [*node.body, *node.orelse]
-        if any(isinstance(n, (ast.Return, ast.Continue, ast.Break)) for b in body for n in ast.walk(b)):
+        if any(
+            isinstance(n, (ast.Return, ast.Continue, ast.Break)) for b in body for n in ast.walk(b)
+        ):
             decided.extend(_after(scope, node))
         for child in (n for b in body for n in ast.walk(b)):
             if isinstance(child, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -377,7 +433,14 @@ def _callee(call: ast.Call) -> str:
 
 def _is_namespace(node: ast.AST) -> bool:
     """Say whether an expression is a module such as `torch` or `F` rather than a value."""
-    return _dotted(node) in {"torch", "F", "nn.functional", "torch.nn.functional", "np", "torch.linalg"}
+    return _dotted(node) in {
+        "torch",
+        "F",
+        "nn.functional",
+        "torch.nn.functional",
+        "np",
+        "torch.linalg",
+    }
 
 
 def _covers(node: ast.AST, line: int, start: int, end_line: int, end: int) -> bool:
@@ -394,7 +457,11 @@ def _size(node: ast.AST) -> tuple[int, int]:
 
 
 def _enclosing_function(module: ast.Module, line: int) -> ast.AST:
-    found = [n for n in ast.walk(module) if isinstance(n, _FUNCTIONS) and n.lineno <= line <= (n.end_lineno or 0)]
+    found = [
+        n
+        for n in ast.walk(module)
+        if isinstance(n, _FUNCTIONS) and n.lineno <= line <= (n.end_lineno or 0)
+    ]
     return min(found, key=_size, default=module)
 
 
@@ -402,7 +469,9 @@ def _enclosing_function(module: ast.Module, line: int) -> ast.AST:
 def _class_node(cls: type) -> tuple[ast.ClassDef, str] | None:
     """Return the node of a class and the file it stands in."""
     codes = [getattr(f, "__code__", None) for f in vars(cls).values()]
-    filename = next((c.co_filename for c in codes if c is not None and c.co_filename[:1] != "<"), None)
+    filename = next(
+        (c.co_filename for c in codes if c is not None and c.co_filename[:1] != "<"), None
+    )
     module = tree(filename) if filename else None
     if module is None or filename is None:
         return None
@@ -426,7 +495,13 @@ def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str, *, anywhere: bool
 
 
 def _registers(node: ast.Call, attribute: str) -> bool:
-    if _callee(node) not in {"register_parameter", "add_module", "register_module", "register_buffer", "setattr"}:
+    if _callee(node) not in {
+        "register_parameter",
+        "add_module",
+        "register_module",
+        "register_buffer",
+        "setattr",
+    }:
         return False
     return any(isinstance(a, ast.Constant) and a.value == attribute for a in node.args)
 
@@ -447,7 +522,9 @@ def element_span(cls: type, path: list[str] | tuple[str, ...], kind: str) -> Spa
         if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, path[0]):
             element = _element(child.value, path[1:])
             if element is None:
-                calls = [c for c in ast.walk(child) if isinstance(c, ast.Call) and _callee(c) == kind]
+                calls = [
+                    c for c in ast.walk(child) if isinstance(c, ast.Call) and _callee(c) == kind
+                ]
                 element = calls[0] if len(calls) == 1 else None
             return span_of(element, filename, cls.__qualname__) if element is not None else None
     return None
@@ -473,7 +550,11 @@ def filling_span(cls: type, attribute: str) -> Span | None:
     if found is None or whole is None:
         return whole
     node, filename = found
-    values = [c.value for c in ast.walk(node) if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute)]
+    values = [
+        c.value
+        for c in ast.walk(node)
+        if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute)
+    ]
     if not all(_is_empty_container(v) for v in values):
         return whole
     filled = next((c for c in ast.walk(node) if _fills(c, f"self.{attribute}")), None)
@@ -491,7 +572,11 @@ def _is_empty_container(value: ast.AST | None) -> bool:
 def _fills(node: ast.AST, name: str) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         func = node.value.func
-        return isinstance(func, ast.Attribute) and func.attr in _MUTATORS and _dotted(func.value) == name
+        return (
+            isinstance(func, ast.Attribute)
+            and func.attr in _MUTATORS
+            and _dotted(func.value) == name
+        )
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
         return _dotted(node.targets[0].value) == name
     return isinstance(node, ast.AugAssign) and _dotted(node.target) == name
@@ -527,8 +612,14 @@ def clearing_span(cls: type) -> Span | None:
 
 def _clearing(method: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST | None:
     """Return `zero_grad()` after a backward call, `p.grad = None`, or what a gradient hook runs first."""
-    hook = method.name in {"on_after_backward", "on_before_optimizer_step", "configure_gradient_clipping"}
-    backward = [c.lineno for c in ast.walk(method) if isinstance(c, ast.Call) and "backward" in _callee(c)]
+    hook = method.name in {
+        "on_after_backward",
+        "on_before_optimizer_step",
+        "configure_gradient_clipping",
+    }
+    backward = [
+        c.lineno for c in ast.walk(method) if isinstance(c, ast.Call) and "backward" in _callee(c)
+    ]
     for child in ast.walk(method):
         if isinstance(child, ast.Call) and _callee(child) == "zero_grad":
             late = any(line < child.lineno for line in backward)
@@ -559,12 +650,16 @@ def sibling_return_span(code: CodeType, method: str) -> Span | None:
     """Return the last `return` of another method of the class in which a function stands."""
     module = tree(code.co_filename)
     for cls in ast.walk(module) if module is not None else ():
-        if not isinstance(cls, ast.ClassDef) or not cls.lineno <= code.co_firstlineno <= (cls.end_lineno or 0):
+        if not isinstance(cls, ast.ClassDef) or not cls.lineno <= code.co_firstlineno <= (
+            cls.end_lineno or 0
+        ):
             continue
         for child in cls.body:
             if isinstance(child, _FUNCTIONS) and child.name == method:
                 found = [n for n in ast.walk(child) if isinstance(n, ast.Return)]
-                return span_of(found[-1], code.co_filename, f"{cls.name}.{method}") if found else None
+                return (
+                    span_of(found[-1], code.co_filename, f"{cls.name}.{method}") if found else None
+                )
     return None
 
 
@@ -574,7 +669,9 @@ def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]
     found = []
     for function in ast.walk(module) if module is not None else ():
         if isinstance(function, _FUNCTIONS) and function.name not in skipped:
-            calls = (c for c in ast.walk(function) if isinstance(c, ast.Call) and _callee(c) in wanted)
+            calls = (
+                c for c in ast.walk(function) if isinstance(c, ast.Call) and _callee(c) in wanted
+            )
             found += [span_of(c, filename, function.name) for c in calls]
     return found
 
@@ -593,6 +690,8 @@ def all_suppressions(filename: str) -> list[tuple[Span, frozenset[str]]]:
         match = _SUPPRESSION.search(line)
         if match:
             text = line.rstrip("\n")
-            span = Span(display_path(filename), number, match.start() + 1, match.end() + 1, "", text)
+            span = Span(
+                display_path(filename), number, match.start() + 1, match.end() + 1, "", text
+            )
             found.append((span, suppressions(filename, number)))
     return found

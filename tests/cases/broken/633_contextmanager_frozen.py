@@ -52,6 +52,7 @@ EXPECT = {
     "also_marker": "# <-- ALSO",
     "params": ["neck.*"],
     "metric_like": None,
+    "quiet": ["backbone.*"],
     "source": "own",
     "notes": "",
 }

@@ -47,6 +47,7 @@ EXPECT = {
     "also_marker": "# <-- ALSO",
     "params": ["inp.*"],
     "metric_like": None,
+    "weight_decay": True,
     "source": "own",
     "notes": "",
 }

@@ -39,6 +39,7 @@ EXPECT = {
     "line_marker": "# <-- CAUSE",
     "params": "all",
     "metric_like": None,
+    "observe": "on_train_batch_end",
     "source": "own",
     "notes": "",
 }

@@ -40,6 +40,7 @@ EXPECT = {
     "also_marker": "# <-- ALSO",
     "params": ["fc.weight_orig", "stem.*"],
     "metric_like": None,
+    "weight_decay": True,
     "source": "own",
     "notes": "",
 }
