@@ -427,7 +427,8 @@ def _is_derivative(cut: Cut) -> bool:
 
 def _cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic:
     left = cut.kind in {ops.Kind.EXIT, ops.Kind.COPY} or _leaves_torch(cut)
-    soft = cut.kind is ops.Kind.STOP and not left
+    raised = cut.op.endswith("inference_mode") and not scene.trace.losses
+    soft = cut.kind is ops.Kind.STOP and not left and not raised
     code = "GG105" if left else "GG104"
     op = _op_of(cut)
     back = _site(cut.reentry.stack) if cut.reentry is not None else None
@@ -1081,6 +1082,46 @@ def unchanged_parameters(
             help="let the optimizer see the gradients, with a learning rate above 0",
         )
     ]
+
+
+def undone_gradients(
+    scene: Scene, names: Sequence[str], *, zeroed: bool
+) -> list[Diagnostic]:
+    """GG203, GG403: gradients that a hook of the step or the clipping has zeroed or dropped."""
+    span = _undoing_span(scene.model)
+    if not zeroed:
+        why = "the gradients were there before the hooks of the optimizer step and gone after them"
+        return unchanged_parameters(scene, names, why, span, ())
+    return [
+        _finding(
+            "GG203",
+            scene,
+            params=tuple(names),
+            slots={"parameters": _phrase(names), "steps": "every step"},
+            op="torch.nn.utils.clip_grad_norm_" if span and "clip_grad" in span.text else None,
+            span=span.labelled("zeroes the gradients") if span else None,
+            cause="the gradients were alive before the hooks of the optimizer step and zero after them",
+            effect="no optimizer step changes these parameters",
+            help="clip to a norm above 0, and leave the gradients alone otherwise",
+        )
+    ]
+
+
+def _undoing_span(model: nn.Module) -> Span | None:
+    code = getattr(getattr(type(model), "training_step", None), "__code__", None)
+    names = {"clip_grad_norm_", "clip_grad_value_", "clip_gradients"}
+    spans = syntax.calls_in_file(code.co_filename, names, outside=()) if code is not None else []
+    return spans[0] if spans else syntax.clearing_span(type(model))
+
+
+def inference_values(scene: Scene) -> list[Diagnostic]:
+    """GG104: a value made in inference mode went into an operation that needs it for its backward."""
+    calls = [c for c in scene.trace.calls if c.off is not None and c.off.how.endswith("inference_mode")]
+    live = [(c, v) for c in calls for v, rg in zip(c.inputs, c.live, strict=True) if rg]
+    if not live:
+        return []
+    cut = Cut(live[0][0], live[0][1], live[0][0].outputs[0] if live[0][0].outputs else None)
+    return [_cut_parameters(scene, cut, tuple(scene.judged))]
 
 
 def unassigned_gradients(scene: Scene) -> list[Diagnostic]:

@@ -36,6 +36,7 @@ _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
 _MIN_LATE_RUN = 2
+_LATE_LOOKS = 3  # batches in which gradients are looked at once more after the step
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,10 @@ class Session:
         self._off: set[str] = set()
         self._first_step = -1
         self._silenced: set[tuple[str, int, str]] = set()
+        self._alive_before: dict[str, tuple[Tensor, list[float]]] = {}
+        self._late_looks = 0
+        self._lost: dict[str, int] = {}
+        self._lost_zero = False
         self._replay: Replay | None = None
         self._idle_steps = 0
         self._live_steps = 0
@@ -247,11 +252,30 @@ class Session:
             raw = getattr(optimizer, "optimizer", optimizer)
             if id(raw) not in self._stepped and not self.automatic:
                 self._observe_raw(raw)
+        self._look_after_step()
         self.judge_hidden()
         self._judge_terms()
         self._finish_trace()
         self._watch_outsiders()
         self._judge(final=False)
+
+    def _note_before_step(self, named: Mapping[str, Tensor], states: Mapping[str, State]) -> None:
+        """Remember what the module's own hooks may still undo: they run after this."""
+        if self.automatic and self._batches <= _LATE_LOOKS:
+            alive = [n for n, s in states.items() if s is State.ALIVE]
+            self._alive_before = {n: (named[n], value_sample(named[n])) for n in alive}
+
+    def _look_after_step(self) -> None:
+        """Count gradients that were alive before the hooks of the step and lost in them."""
+        if not self._alive_before:
+            return
+        self._late_looks += 1
+        for name, (param, sample) in self._alive_before.items():
+            still = value_sample(param) == sample and state_of(param.grad) < State.ALIVE
+            if still:
+                self._lost[name] = self._lost.get(name, 0) + 1
+                self._lost_zero |= param.grad is not None
+        self._alive_before = {}
 
     def finish(self) -> None:
         """End the run: what has lasted until here becomes a finding."""
@@ -287,6 +311,8 @@ class Session:
             self.emit(diagnose.underived_call(scene, match.group(1) or match.group(2)))
         elif "modified by an inplace operation" in text:
             self.emit(diagnose.overwritten_values(scene, text))
+        elif "Inference tensors cannot be saved for backward" in text:
+            self.emit(diagnose.inference_values(scene))
         elif "backward through the graph a second time" in text:
             self.emit(diagnose.kept_graphs(scene))
 
@@ -480,6 +506,8 @@ class Session:
     ) -> None:
         states = self.audit.observe(named, self.step, states=agreed)
         self._watch_updates(named, optimizer)
+        if agreed is None:
+            self._note_before_step(named, states)
         for name, state in states.items():
             if state is State.NONE and self._after.get(name):
                 self.audit.tracks[name].cleared += 1
@@ -659,6 +687,10 @@ class Session:
                     self.optimizers,
                 )
             )
+        lost = [n for n in tracks if self._late_looks and self._lost.get(n) == self._late_looks]
+        if lost and final:
+            self._said.update(lost)
+            self.emit(diagnose.undone_gradients(scene, lost, zeroed=self._lost_zero))
         cleared = [n for n, t in tracks.items() if t.cleared and t.cleared == t.steps]
         if cleared and (final or len(cleared) == len(tracks)):
             self._said.update(cleared)

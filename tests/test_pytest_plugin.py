@@ -51,7 +51,7 @@ def train(model, trainer_class=pl.Trainer, callbacks=(), **options):
         accelerator="cpu", max_steps=2, logger=False, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False, callbacks=list(callbacks), **options,
     )
-    trainer.fit(model, [batch, batch])
+    trainer.fit(model, torch.utils.data.DataLoader([batch, batch], batch_size=None))
     return trainer
 """
 QUIET = ("-p", "no:cacheprovider", "-p", "no:logging", "-W", "ignore")
@@ -73,15 +73,16 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> "Session"
 
 
 class Session:
-    """Runs tests in a process of their own."""
+    """Runs tests in a session of their own."""
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
 
-    def __call__(self, tests: str, *options: str) -> pytest.RunResult:
-        """Write the tests and run them."""
+    def __call__(self, tests: str, *options: str, process: bool = False) -> pytest.RunResult:
+        """Write the tests and run them, in this process unless another one is asked for."""
         self.pytester.makepyfile(test_it=f"import pytest\nfrom models import *\n{tests}")
-        return self.pytester.runpytest_subprocess(*QUIET, *options)
+        kind = self.pytester.runpytest_subprocess if process else self.pytester.runpytest_inprocess
+        return kind(*QUIET, *options)
 
 
 class TestOption:
@@ -89,7 +90,7 @@ class TestOption:
 
     def test_fails_a_test_by_the_diagnostic(self, run: Session) -> None:
         """What fails is shown as the guard words it, without a way through Lightning."""
-        result = run("def test_train(): train(Cut())", "--gradguard")
+        result = run("def test_train(): train(Cut())", "--gradguard", process=True)
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(
             [
@@ -132,8 +133,6 @@ class TestOption:
         result = run(
             """
 import lightning.pytorch as L
-class Other(L.LightningModule):
-    __init__ = None
 def test_train():
     kinds = [type(c).__name__ for c in L.Trainer(logger=False, accelerator="cpu").callbacks]
     assert kinds.count("Observed") == 1
@@ -266,7 +265,9 @@ def test_half(): train(Half())
     def test_adds_up_over_workers(self, run: Session) -> None:
         """With pytest-xdist every worker sends what it saw, and it is counted once."""
         pytest.importorskip("xdist")
-        result = run(self.TESTS, "--gradguard=warn", "-n", "2", "--gradguard-fail-under=80")
+        result = run(
+            self.TESTS, "--gradguard=warn", "-n", "2", "--gradguard-fail-under=80", process=True
+        )
         assert result.ret == 1
         result.stdout.re_match_lines([r"Good +4 +0 +100%", r"Half +4 +2 +50%", r"TOTAL +8 +2 +75%"])
 

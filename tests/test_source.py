@@ -150,12 +150,12 @@ class TestLocate:
 
     def test_gives_file_line_function_and_text(self) -> None:
         """All that a place in a diagnostic shows."""
-        text = "def step():\n    return 1 + here()\n"
-        stack = run(text, "made_up.py", here=here)["step"]()
+        text = "def step():\n    return 0, here()\n"
+        stack = run(text, "made_up.py", here=here)["step"]()[1]
         span = locate(stack[0], "a label")
         assert (span.path, span.line, span.function) == ("made_up.py", 2, "step")
-        assert (span.text, span.label) == ("    return 1 + here()", "a label")
-        assert (span.column, span.end_column, marked(span)) == (16, 22, "here()")
+        assert (span.text, span.label) == ("    return 0, here()", "a label")
+        assert (span.column, span.end_column, marked(span)) == (15, 21, "here()")
 
     def test_gives_the_qualified_name(self) -> None:
         """A method is named with its class."""

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics are recognised by what the code does, and look-alikes are left alone."""
+
+import ast
+import importlib
+import math
+from typing import Any
+
+import pytest
+import torch
+from shapes import LOOK_ALIKES, SHAPES, Shape, Step, make
+from torch import Tensor, nn
+
+from lightning_gradguard import libraries
+from lightning_gradguard.lineage import Lineage
+from lightning_gradguard.metrics import Metric, recognise
+from lightning_gradguard.scores import Sample, rows
+from lightning_gradguard.trace import LossView, Recorder, Trace, walk
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_metric_is_named_with_its_arguments(name: str) -> None:
+    """Every shape gives the expected torchmetrics class, and its arguments where they are known."""
+    shape = SHAPES[name]
+    found, *_ = recognised(shape.step, shape.data)
+    assert found is not None
+    assert found.name in shape.expected.split()
+    if shape.arguments is not None:
+        assert dict(found.arguments) == shape.arguments
+
+
+@pytest.mark.parametrize("name", [n for n, s in SHAPES.items() if s.same])
+def test_the_printed_call_reproduces_the_number(name: str) -> None:
+    """The torchmetrics object, built from the printed text, gives the user's number on the same batch."""
+    shape = SHAPES[name]
+    found, scores, target, number = recognised(shape.step, shape.data)
+    assert found is not None
+    assert found.same is True
+    value = torchmetrics_value(found, scores, target)
+    factor, constant = found.scale
+    shown = number if found.value is None else float(found_number(found, number, shape))
+    assert factor * value + constant == pytest.approx(shown, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n, s in SHAPES.items() if not s.same and "smooth" in n])
+def test_another_convention_is_not_called_the_same_value(name: str) -> None:
+    """A smoothed or differently averaged number is named, but not claimed to be equal."""
+    found, *_ = recognised(SHAPES[name].step, SHAPES[name].data)
+    assert found is not None
+    assert not found.same
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_a_look_alike_is_no_metric(name: str) -> None:
+    """Masks, weights, schedules and copied losses are not called a metric."""
+    found, *_ = recognised(*LOOK_ALIKES[name])
+    assert found is None, found
+
+
+class TestFormulas:
+    """The reference formulas against torchmetrics itself."""
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_label_rows_agree(self, seed: int) -> None:
+        """Every row that can be built as a torchmetrics object has its value."""
+        source = torch.Generator().manual_seed(seed)
+        preds, target = (torch.randint(0, 3, (9, 5), generator=source) for _ in range(2))
+        compare(rows(Sample("label", preds, target, 3)), preds, target)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_absent_classes_are_left_out(self, seed: int) -> None:
+        """Classes that neither side holds do not enter a macro average."""
+        source = torch.Generator().manual_seed(seed)
+        preds, target = (torch.randint(0, 3, (20,), generator=source) for _ in range(2))
+        compare(rows(Sample("label", preds, target, 6, overlap=True)), preds, target)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_binary_rows_agree(self, seed: int) -> None:
+        """Bits, one sample a row."""
+        source = torch.Generator().manual_seed(seed)
+        preds, target = (torch.randint(0, 2, (30,), generator=source) for _ in range(2))
+        compare(rows(Sample("binary", preds, target)), preds, target)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_multilabel_rows_agree(self, seed: int) -> None:
+        """Bits, one label a column."""
+        source = torch.Generator().manual_seed(seed)
+        preds, target = (torch.randint(0, 2, (30, 4), generator=source) for _ in range(2))
+        compare(rows(Sample("multilabel", preds, target, 4)), preds, target)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_rank_rows_agree(self, seed: int) -> None:
+        """Scores against values, and against bits."""
+        source = torch.Generator().manual_seed(seed)
+        scores, values = (torch.randn(25, generator=source) for _ in range(2))
+        compare(rows(Sample("rank", scores, values)), scores, values)
+        bits = (values > 0).long()
+        two = [r for r in rows(Sample("rank", scores.sigmoid(), bits)) if r[0].startswith("Binary")]
+        assert len(two) == 2  # noqa: PLR2004 - area and average precision
+        compare(two, scores.sigmoid(), bits)
+
+    def test_retrieval_rows_agree(self) -> None:
+        """Queries in rows."""
+        source = torch.Generator().manual_seed(1)
+        scores, target = torch.randn(6, 8, generator=source), torch.randint(0, 2, (6, 8), generator=source)
+        target[:, 0] = 1
+        found = [r for r in rows(Sample("rank", scores, target, top_k=3)) if r[0].startswith("Retrieval")]
+        assert {r[0] for r in found} >= {"RetrievalMAP", "RetrievalMRR", "RetrievalNormalizedDCG"}
+        compare(found, scores, target)
+
+
+def compare(table: list[tuple[str, dict[str, Any], float]], preds: Tensor, target: Tensor) -> None:
+    """Compare rows with torchmetrics; rows with a note follow another convention."""
+    checked = 0
+    for name, arguments, value in table:
+        if "note" in arguments or name == "BinaryStatScores":
+            continue
+        found = Metric(name, arguments)
+        assert torchmetrics_value(found, preds, target) == pytest.approx(value, abs=1e-5), (name, arguments)
+        checked += 1
+    assert checked
+
+
+def torchmetrics_value(found: Metric, preds: Tensor, target: Tensor) -> float:
+    """Build the object from its printed call and compute it."""
+    module = importlib.import_module(libraries.module_of(found.name))
+    call = ast.parse(found.call, mode="eval").body
+    assert isinstance(call, ast.Call)
+    options = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg is not None}
+    metric = getattr(module, found.name)(**options)
+    if found.name.startswith("Retrieval"):
+        if target.shape != preds.shape:
+            target = nn.functional.one_hot(target, preds.shape[-1])
+        rows_of = torch.arange(len(preds))[:, None].expand_as(preds)
+        flags = target.reshape(-1) if found.name.endswith("DCG") else target.reshape(-1) > 0
+        value = metric(preds.reshape(-1), flags.long(), indexes=rows_of.reshape(-1))
+    elif found.name.startswith(("Binary", "Multi")):
+        value = metric(preds, target.long())
+    else:
+        value = metric(preds, target)
+    return float(value.mean())
+
+
+def found_number(found: Metric, number: float, shape: Shape) -> float:
+    """Return the number of the user at the place where the metric was found."""
+    value = found.value
+    assert value is not None
+    kept = TRACES[-1].kept.get(value)
+    assert kept is not None, shape
+    assert math.isfinite(number)
+    return float(kept[0])
+
+
+TRACES: list[Trace] = []
+
+
+def recognised(step: Step, data: str) -> tuple[Metric | None, Tensor, Tensor, float]:
+    """Run a step under a recorder and ask what its loss is."""
+    shape, target = make(data)
+    torch.manual_seed(3)
+    layer = nn.Linear(7, math.prod(shape[1:]) if len(shape) > 1 else 1)
+    inputs = torch.randn(shape[0], 7)
+    params = dict(layer.named_parameters())
+    recorder = Recorder(params, batch={"batch[0]": inputs, "batch[1]": target})
+    with recorder:
+        scores = layer(inputs).reshape(shape)
+        loss = step(scores, target)
+        loss = loss if isinstance(loss, Tensor) else torch.tensor(loss)
+    view, _ = walk(loss, {id(p): n for n, p in params.items()})
+    view.value = recorder.value(loss)
+    recorder.trace.keep(view.value, loss)
+    recorder.trace.losses.append(view)
+    TRACES[:] = [recorder.trace]
+    return _first(recorder.trace, view, params), scores.detach(), _plain(target, scores), float(loss)
+
+
+def _first(trace: Trace, view: LossView, params: dict[str, Any]) -> Metric | None:
+    assert view.value is not None
+    cuts = Lineage(trace, params.keys()).cuts([view.value])
+    sources = [trace.params[n] for n in params if n in trace.params]
+    found = [c for s in sources for c in cuts.get(s, ())]
+    assert found, "the shape does not cut the graph"
+    return recognise(trace, min(found, key=lambda c: c.rank), view.value)
+
+
+def _plain(target: Tensor, scores: Tensor) -> Tensor:
+    return target
