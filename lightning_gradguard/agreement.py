@@ -35,6 +35,7 @@ from lightning_gradguard.ranks import (
 from lightning_gradguard.report import Facts, GradGuardError, Report
 from lightning_gradguard.rules import Diagnostic, Severity
 from lightning_gradguard.session import Session
+from lightning_gradguard.source import Span
 
 
 __all__ = ["Agreement", "Plan", "cadence"]
@@ -46,7 +47,7 @@ _SHARE = 0.01
 _RAREST = 100
 # A rank that fails or finishes waits this long, in s, for others to hear why.
 _LAST_WORD = 5.0
-_LAST_CALL = 60.0
+_LAST_CALL = 30.0
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class _Record:
     link: int = 0
     suspect: bool = False
     failure: str = ""
+    last: bool = False
     reached: bytes = b""
     blind: bool = False
 
@@ -117,6 +119,8 @@ class Agreement:
         self._periods: list[float] = []
         self._began = 0.0
         self._uneven: dict[str, tuple[tuple[int, ...], int]] = {}
+        self._uses: dict[str, Span] = {}
+        self._last = False
         self._compared = 0
         self._hooked: dict[str, State] = {}
         self._handles: list[Any] = []
@@ -140,8 +144,14 @@ class Agreement:
         elif session.sharded:
             self._count_shards()
 
-    def begin_batch(self, step: int) -> None:
-        """Decide from the step alone whether it is compared over ranks."""
+    def begin_batch(self, step: int, *, last: bool = False) -> None:
+        """Decide from the step alone whether it is compared over ranks.
+
+        Args:
+            step: global step.
+            last: this rank has no batch after this one.
+        """
+        self._last = last
         now = time.perf_counter()
         if self._began and len(self._periods) < _EARLY:
             self._periods.append(now - self._began)
@@ -167,15 +177,24 @@ class Agreement:
         started = time.perf_counter()
         look = self._look(loss)
         found = bytes(look.found) if self.plan.walks and exchanges else b""
-        note = Note(Event.BACKWARD, self._key, digest(found), look.link, look.blind, self._has_news())
-        answer = self._compare(note)
-        if len(self._costs) < _EARLY:
-            self._costs.append(time.perf_counter() - started)
+        answer = self._compare(
+            Note(
+                Event.BACKWARD,
+                self._key,
+                digest(found),
+                look.link,
+                look.blind,
+                self._has_news(),
+                self._last,
+            )
+        )
         self._compared += bool(found)
         if answer.low == answer.high and not answer.high.news:
             self._expect_all(answer, found)
         else:
             self._resolve(answer, look, found, exchanges=exchanges)
+        if len(self._costs) < _EARLY:
+            self._costs.append(time.perf_counter() - started)
         self._settle_cadence()
 
     def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
@@ -227,7 +246,7 @@ class Agreement:
         except (LostRankError, GradGuardError) as error:
             if self.fatal:
                 raise
-            self.report.add_limit(f"the findings of the last steps could not be compared: {error.args[0].splitlines()[0]}")
+            self.report.add_limit(f"the findings of the last steps were not compared over ranks: {error.args[0]}")
             self._keep_own()
         finally:
             self.close()
@@ -295,7 +314,7 @@ class Agreement:
 
     def _lost(self, error: LostRankError) -> None:
         """End this rank with an error that says what it waited for."""
-        why = f"another rank has left the job or did not answer in time ({error}); its own error says why"
+        why = f"another rank is gone: {error}; its own output says why"
         self._conclude(diagnose.unchecked(self._scene(), f"global step {self.session.step}", why))
         self.fatal = self.off = True
         raise GradGuardError.of(self.report) from error
@@ -410,7 +429,7 @@ class Agreement:
 
     def _resolve(self, answer: Answer, look: Reached, found: bytes, *, exchanges: bool) -> None:
         """Find out what the ranks differ in."""
-        if answer.differs("event") or answer.differs("names"):
+        if answer.differs("event") or answer.differs("names") or answer.differs("last"):
             self._part_ways()
             return
         records = self.ranks.gather(self._record(Event.BACKWARD, link=look.link, blind=look.blind, reached=found))
@@ -463,6 +482,14 @@ class Agreement:
             del self._uneven[name]
         for name, having in now.items():
             self._uneven[name] = (having, self._uneven.get(name, (having, 0))[1] + 1)
+            self._remember_use(name)
+
+    def _remember_use(self, name: str) -> None:
+        """Note where a parameter is used: the trace of this step is gone when patience is over."""
+        if name not in self._uses:
+            use = self._try("ranks", diagnose.first_use, self._scene(), [name])
+            if use is not None:
+                self._uses[name] = use
 
     def _halved(self, *, final: bool) -> list[Diagnostic]:
         """Report what the same ranks alone have used for the whole patience, or for all of a short run."""
@@ -485,7 +512,9 @@ class Agreement:
         waits = self.plan.waits
 
         def build(*, bare: bool) -> list[Diagnostic]:
-            return diagnose.divergent_parameters(self._scene(when, bare=bare), names, having, lacking, waits=waits)
+            scene = self._scene(when, bare=bare)
+            use = None if bare else next((self._uses[n] for n in names if n in self._uses), None)
+            return diagnose.divergent_parameters(scene, names, having, lacking, waits=waits, use=use)
 
         mine = self._try("ranks", lambda: build(bare=False)) if self.ranks.rank == having[0] else None
         told: list[Diagnostic] | None = self.ranks.gather(mine)[having[0]]
@@ -501,14 +530,16 @@ class Agreement:
             GradGuardError: this rank would wait for one that has failed or finished.
         """
         event = Event.FAILED if failure else Event.STEP
-        records = self.ranks.gather(self._record(event, failure=failure))
+        records = self.ranks.gather(self._record(event, failure=failure, last=self._last))
         self._take(records)
         self.off = True
         failures = [(i, r.failure) for i, r in enumerate(records) if r.failure]
         if failures:
             why = "; ".join(f"rank {i} raised before its backward pass: {text}" for i, text in failures)
+        elif ending := [i for i, r in enumerate(records) if r.last]:
+            why = f"this is the last batch of {words(ending)}; the other ranks have more, and would wait for gradients that never come"
         else:
-            why = "some ranks run out of batches or take other steps than the rest, which would wait for them"
+            why = "some ranks take other steps than the rest, and each would wait for the other"
         self._conclude(diagnose.unchecked(self._scene(bare=True), f"global step {self.session.step}", why))
         self.report.add_limit(f"what follows global step {self.session.step}: the ranks do not go on together")
         self.fatal = True

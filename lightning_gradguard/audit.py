@@ -5,78 +5,23 @@ Knows no Lightning and prints nothing. A gradient counts as alive when one of a 
 samples is non-zero; only the few without are read in full, so that the cost hardly grows with size.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lightning_gradguard.flow import State, state_of
+from lightning_gradguard.steady import LateShelf, Shelf, Track, can_sample
 
 
 __all__ = ["Audit", "Track", "states_of", "value_sample"]
 
 _SAMPLES = 16
-
-
-@dataclass(slots=True)
-class Track:
-    """The history of one parameter, counted in steps of its own optimizer.
-
-    Attributes:
-        numel: number of values.
-        steps: observed optimizer steps.
-        alive: steps with a non-zero gradient.
-        run: length of the current run of steps without one.
-        run_state: the states met in the current run.
-        longest_gap: longest earlier run, before the gradient came back.
-        first_dead: step at which the current run began.
-        nonfinite: steps with NaN or inf in a row.
-        cleared: steps at which a gradient was there after backward and gone before the optimizer.
-        frozen_lr: observed steps with a learning rate of 0.
-        unmoved: steps after which the version counter of the parameter had not changed.
-    """
-
-    numel: int
-    steps: int = 0
-    alive: int = 0
-    run: int = 0
-    run_state: set[State] = field(default_factory=set)
-    longest_gap: int = 0
-    first_dead: int = -1
-    last_step: int = -1
-    nonfinite: int = 0
-    nonfinite_ever: bool = False
-    cleared: int = 0
-    frozen_lr: int = 0
-    unmoved: int = 0
-
-    def note(self, state: State, step: int) -> None:
-        """Add the state of one optimizer step."""
-        self.steps += 1
-        self.last_step = step
-        self.nonfinite = self.nonfinite + 1 if state is State.NONFINITE else 0
-        self.nonfinite_ever |= state is State.NONFINITE
-        if state >= State.ALIVE:
-            self.alive += state is State.ALIVE
-            self.longest_gap = max(self.longest_gap, self.run)
-            self.run, self.run_state, self.first_dead = 0, set(), -1
-            return
-        if self.run == 0:
-            self.first_dead = step
-        self.run += 1
-        self.run_state.add(state)
-
-    @property
-    def never(self) -> bool:
-        """Say whether no step has brought a gradient so far."""
-        return self.steps > 0 and self.alive == 0 and not self.nonfinite_ever
-
-    @property
-    def dead_state(self) -> State:
-        """Return the strongest state of the current run: a zero is more than a None."""
-        return max(self.run_state, default=State.NONE)
+# Sets of parameters that are remembered; optimizers that change theirs at every step leave old ones.
+_GROUPS = 64
 
 
 class Audit:
@@ -86,6 +31,8 @@ class Audit:
         self.tracks: dict[str, Track] = {}
         self.numels: dict[str, int] = {}  # where a parameter does not tell its own
         self.norm_squared = 0.0
+        self._groups: dict[int, _Group] = {}
+        self._suspects: dict[str, None] = {}
 
     def observe(
         self,
@@ -112,12 +59,87 @@ class Audit:
             {'p': <State.NONE: 0>}
         """
         if states is None:
+            self._restart()
             named = {n: p for n, p in named.items() if not (empty_ok and _is_empty(p))}
             states = dict(zip(named, states_of([p.grad for p in named.values()]), strict=True))
         known = {n: s for n, s in states.items() if s is not State.EMPTY}
         for name, state in known.items():
-            self.track(name, named[name]).note(state, step)
+            track = self.track(name, named[name])
+            track.note(state, step)
+            if track.run:
+                self._suspects[name] = None
+            else:
+                self._suspects.pop(name, None)
         return known
+
+    def look(self, named: Mapping[str, Tensor], step: int) -> dict[str, State]:
+        """Count a step for all parameters that are alive; return the states of the others.
+
+        Args:
+            named: name -> judged parameter; the same mapping as long as it holds the same.
+            step: global step.
+
+        Returns:
+            name -> state, to be passed on to `observe`: of what is not alive now, or was not at the
+            last look, or is looked at for the first time.
+
+        Cost: about 1 us a parameter.
+
+        Example:
+            >>> p = torch.nn.Parameter(torch.ones(2)); named = {"p": p}; audit = Audit()
+            >>> p.grad = torch.ones(2)
+            >>> for step in range(3):
+            ...     _ = audit.observe(named, step, states=audit.look(named, step))
+            >>> audit.tracks["p"].alive
+            3
+        """
+        group = self._groups.get(id(named))
+        if group is None or group.named is not named or any(_unborn(p) for p in group.unborn):
+            group = self._groups[id(named)] = self._group(named)
+        found: dict[str, State] = {}
+        for names, shelf in group.shelves:
+            found.update((names[i], state) for i, state in shelf.look(step).items())
+        return found
+
+    def suspects(self) -> list[str]:
+        """Return the parameters that had no gradient when they were last looked at."""
+        return [n for n in self._suspects if self.tracks[n].run]
+
+    def drain(self) -> None:
+        """Take in what is still on its way from a device."""
+        for group in self._groups.values():
+            for names, shelf in group.shelves:
+                if isinstance(shelf, LateShelf):
+                    shelf.drain()
+                    self._suspects.update((n, None) for n in names if self.tracks[n].run)
+
+    def captured(self) -> bool:
+        """Say whether a step was not looked at because a CUDA graph was being captured."""
+        shelves = [s for group in self._groups.values() for _, s in group.shelves]
+        return any(isinstance(s, LateShelf) and s.captured for s in shelves)
+
+    def _group(self, named: Mapping[str, Tensor]) -> "_Group":
+        """Sort parameters onto one shelf a device."""
+        if len(self._groups) >= _GROUPS:
+            self.drain()
+            self._groups.clear()
+        by_device: dict[torch.device, list[str]] = {}
+        for name, param in named.items():
+            if not _is_empty(param):
+                by_device.setdefault(param.device, []).append(name)
+        shelves = []
+        for device, names in by_device.items():
+            kind = LateShelf if device.type == "cuda" else Shelf
+            tracks = [self.track(n, named[n]) for n in names]
+            for track in tracks:
+                track.leave()
+            shelves.append((names, kind([named[n] for n in names], tracks)))
+        return _Group(named, shelves, [p for p in named.values() if _unborn(p)])
+
+    def _restart(self) -> None:
+        for group in self._groups.values():
+            for _, shelf in group.shelves:
+                shelf.restart()
 
     @staticmethod
     def local(named: Mapping[str, Tensor]) -> dict[str, State]:
@@ -140,6 +162,7 @@ class Audit:
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, int]]) -> None:
         """Take up the counts of an earlier run."""
+        self._groups.clear()
         for name, counts in state.items():
             self.tracks[name] = Track(counts["numel"], counts["steps"], counts["alive"])
 
@@ -150,6 +173,15 @@ class Audit:
         return reached / total if total else 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The parameters of one optimizer."""
+
+    named: Mapping[str, Tensor]
+    shelves: list[tuple[list[str], Shelf]]
+    unborn: list[Tensor]
+
+
 def states_of(grads: Sequence[Tensor | None]) -> list[State]:
     """Return the state of each gradient; exact, at the price of a few samples where it is alive.
 
@@ -157,7 +189,7 @@ def states_of(grads: Sequence[Tensor | None]) -> list[State]:
         whose samples are all zero.
     """
     states = [State.NONE if g is None else State.ZERO for g in grads]
-    plain = [i for i, g in enumerate(grads) if g is not None and _can_sample(g)]
+    plain = [i for i, g in enumerate(grads) if g is not None and can_sample(g)]
     for index, state in zip(plain, _sampled([grads[i] for i in plain]), strict=True):  # type: ignore[misc]
         states[index] = state
     for index, grad in enumerate(grads):
@@ -172,13 +204,16 @@ def total_norm(grads: Sequence[Tensor]) -> float:
     Cost: one read of every gradient.
     """
     dense = [g.coalesce().values() if g.is_sparse else g for g in (g.detach() for g in grads)]
-    norms = [torch.linalg.vector_norm(g).float() for g in dense if g.numel()]
-    return float(torch.linalg.vector_norm(torch.stack([n.cpu() for n in norms]))) if norms else 0.0
+    dense = [g for g in dense if g.numel()]
+    kinds = {(g.device, g.dtype, type(g)) for g in dense}
+    groups = [[g for g in dense if (g.device, g.dtype, type(g)) == kind] for kind in kinds]
+    norms = [torch.linalg.vector_norm(torch.stack(torch._foreach_norm(g)).double()) for g in groups]  # type: ignore[attr-defined]  # noqa: SLF001
+    return math.hypot(*(float(n) for n in norms))
 
 
 def value_sample(param: Tensor) -> list[float]:
     """Return a few values of a parameter, to see later whether it has moved."""
-    if _is_empty(param) or not _can_sample(param):
+    if _is_empty(param) or not can_sample(param):
         return []
     return [float(v) for v in _samples(param.detach()).double()]
 
@@ -220,17 +255,12 @@ def _samples(tensor: Tensor) -> Tensor:
     return flat if count <= _SAMPLES else flat[:: count // _SAMPLES][:_SAMPLES]
 
 
-def _can_sample(tensor: Tensor) -> bool:
-    return (
-        tensor.layout is torch.strided
-        and tensor.is_floating_point()
-        and tensor.numel() > 0
-        and type(tensor) in (Tensor, torch.nn.Parameter)
-    )
-
-
 def _is_empty(param: Tensor) -> bool:
     return isinstance(param, torch.nn.parameter.UninitializedTensorMixin) or param.numel() == 0
+
+
+def _unborn(param: Tensor) -> bool:
+    return isinstance(param, torch.nn.parameter.UninitializedTensorMixin)
 
 
 def _numel(param: Tensor) -> int:

@@ -156,7 +156,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._safely("audit", self._attach, trainer, pl_module)
         self._ask("trace", "begin_batch", trainer.global_step, batch, self._replay(trainer, pl_module, batch, batch_idx))
         if self._agreement is not None:
-            self._agreement.begin_batch(trainer.global_step)
+            self._agreement.begin_batch(trainer.global_step, last=_is_last(trainer))
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:  # noqa: ANN401, ARG002
         """Look at the loss before its backward pass."""
@@ -318,6 +318,14 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         every = self.log_every_n_steps or trainer.log_every_n_steps
         self._gallery.step(trainer, self._session.judged(optimizer), every)
+
+
+def _is_last(trainer: Any) -> bool:  # noqa: ANN401
+    """Say whether this rank has no training batch after this one."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    if steps is not None and 0 <= steps <= trainer.global_step + 1:
+        return True
+    return bool(trainer.is_last_batch and epochs is not None and 0 <= epochs <= trainer.current_epoch + 1)
 
 
 def _torch_text(found: Sequence[Any]) -> str:

@@ -85,6 +85,7 @@ class Scene:
         step: global step of the trace.
         when: how long the state has lasted, as in `in 3 of 3 steps`.
         zeros: parameters whose gradient is all zero.
+        hopeless: no parameter at all has received a gradient so far.
     """
 
     trace: Trace
@@ -94,6 +95,7 @@ class Scene:
     step: int = 0
     when: str = ""
     zeros: frozenset[str] = frozenset()
+    hopeless: bool = False
     _lineage: list[Lineage] = field(default_factory=list)
 
     @property
@@ -741,11 +743,11 @@ def _kill_key(scene: Scene, kill: Kill) -> object:
 def _waits(kill: Kill, scene: Scene) -> bool:
     """Say whether this zero is a passing one: it heals, the batch was empty, or a sum cancelled."""
     family = _family(kill.name)
-    if kill.heals or kill.how == "empty":
+    if kill.heals:
         return True
     weight = kill.facts.get("total_weight")
-    if isinstance(weight, dict) and weight.get("zero"):
-        return True
+    if kill.how == "empty" or isinstance(weight, dict) and weight.get("zero"):
+        return not scene.hopeless  # one batch may select nothing, but not all of them
     if kill.how == "cancel":
         return kill.name.startswith("AccumulateGrad") and not _matrix_cancels(scene)
     if kill.how == "hook" and kill.name.startswith("AccumulateGrad"):
@@ -846,6 +848,10 @@ def _zero_story(scene: Scene, kill: Kill) -> tuple[str, str | None, str, str]:
             f"a live gradient arrives at the result of `{op}` and is zero after its hooks",
             "a tensor hook makes this gradient zero",
         )
+    weight = kill.facts.get("total_weight")
+    if kill.how == "empty" or isinstance(weight, dict) and weight.get("zero"):
+        what = "every label is ignored" if family.startswith("NllLoss") else "nothing is selected"
+        return "GG203", op, f"`{op}` gets no entry to learn from: {what} in this batch", what
     if kill.facts.get("zero_factor"):
         return (
             "GG203",
@@ -905,21 +911,19 @@ def _one_wide(kill: Kill) -> bool:
 
 
 def nonfinite_gradients(
-    scene: Scene, names: Sequence[str], origin: tuple[Call, str] | None
+    scene: Scene, names: Sequence[str], seen: Sequence[tuple[Call, str]]
 ) -> list[Diagnostic]:
     """GG204: NaN or inf in gradients, and the first operation in which it appeared.
 
     Args:
         scene: the failing step.
         names: parameters with a non-finite gradient.
-        origin: first call whose result was not finite although its inputs were, and `nan` or `inf`.
+        seen: calls whose result was not finite although their inputs were, with `nan` or `inf`.
     """
     kills = [k for flow in scene.flows for k in flow.broke()]
-    call = (
-        origin[0]
-        if origin is not None
-        else next((c for k in kills if (c := scene.trace.call_of(k.seq)) is not None), None)
-    )
+    broken = [c for k in kills if (c := scene.trace.call_of(k.seq)) is not None]
+    origin = _forward_origin(scene, seen, broken)
+    call = origin[0] if origin is not None else next(iter(broken), None)
     kill = kills[0] if kills and origin is None else None
     span = _site_span(call.stack) if call is not None else None
     op = (
@@ -946,6 +950,26 @@ def nonfinite_gradients(
             help=advice.for_nonfinite(op),
         )
     ]
+
+
+def _forward_origin(
+    scene: Scene, seen: Sequence[tuple[Call, str]], broken: Sequence[Call]
+) -> tuple[Call, str] | None:
+    """Return the first call of the forward pass that made a non-finite value which did harm.
+
+    Harm is done where the loss itself is not finite, or where the value went into an operation whose
+    derivative broke: masks of attention scores hold infinities that hurt nobody.
+    """
+    goals = [v for c in broken for v in (*c.inputs, *c.outputs)]
+    if not all(_is_finite(scene, v) for v in scene.trace.losses):
+        goals += [v.value for v in scene.trace.losses if v.value is not None]
+    harmful = scene.lineage.ancestors(goals)
+    return next((s for s in seen if not harmful.isdisjoint(s[0].outputs)), None)
+
+
+def _is_finite(scene: Scene, view: LossView) -> bool:
+    number = scene.trace.scalars.get(view.value) if view.value is not None else None
+    return number is None or bool(torch.isfinite(number).all())
 
 
 def _nonfinite_cause(
@@ -1145,6 +1169,7 @@ def divergent_parameters(
     lacking: Sequence[int],
     *,
     waits: bool,
+    use: Span | None = None,
 ) -> list[Diagnostic]:
     """GG301: the graph reaches these parameters on some ranks only.
 
@@ -1154,9 +1179,12 @@ def divergent_parameters(
         having: ranks whose graph reaches them.
         lacking: the other ranks.
         waits: the gradient exchange waits for the ranks that lack them, as plain DDP does.
+        use: a call that reads one of them, where an earlier trace showed it.
     """
-    span = _first_use(scene, names, f"used here on {words(having)}, not on {words(lacking)}")
-    if span is None:
+    span = use or first_use(scene, names)
+    if span is not None:
+        span = span.labelled(f"used here on {words(having)}, not on {words(lacking)}")
+    else:
         owner, attribute, prefix = _owner(scene.model, names[0])
         made = syntax.attribute_span(type(owner), attribute)
         span = (
@@ -1248,13 +1276,13 @@ def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
         "DDP waits for these gradients: in this step it would average none at all, so the copies of the model "
         "drift apart, and the next forward pass raises an error of torch's that names no parameter"
     )
-    extra = "\n    strategy=DDPStrategy(find_unused_parameters=True)"
+    other = "let DDP look for unused parameters, with `DDPStrategy(find_unused_parameters=True)`, or "
     return [
         replace(
             d,
             severity=Severity.ERROR,
             effect=effect,
-            help=d.help + f"; or let DDP look for unused parameters in every step{extra}",
+            help=other + d.help,
         )
         for d in found
     ]
@@ -1298,12 +1326,12 @@ def _gradless(scene: Scene, names: tuple[str, ...], *, zero: bool) -> Diagnostic
     )
 
 
-def _first_use(scene: Scene, names: Sequence[str], label: str) -> Span | None:
+def first_use(scene: Scene, names: Sequence[str]) -> Span | None:
     """Return the first call of the step that reads one of these parameters."""
     values = {id(v) for n in names if (v := scene.trace.params.get(n)) is not None}
     for call in scene.trace.calls:
         if call.stack and any(id(v) in values for v in call.inputs):
-            return locate(call.stack[0], label)
+            return locate(call.stack[0])
     return None
 
 

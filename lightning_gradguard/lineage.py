@@ -258,6 +258,8 @@ class Lineage:
         """Say whether a gradient can flow from an output of a call back to one of its inputs."""
         if not output.rg or output.seq < 0:  # a value without a node is a new leaf
             return False
+        if output.kind == "shared" and value is not output.parents[0]:
+            return False
         return not self.connected(output) or self.connected(value)
 
     def furthest(self, name: str) -> Call | None:
@@ -273,7 +275,9 @@ class Lineage:
                 last = call if fresh else last
         return last
 
-    def main_cuts(self, name: str, cuts: tuple[Cut, ...]) -> tuple[Cut, ...]:
+    def main_cuts(
+        self, name: str, cuts: tuple[Cut, ...], goals: Collection[Value] = ()
+    ) -> tuple[Cut, ...]:
         """Leave out the cuts whose data joins a way that is still alive, and is cut again further on.
 
         The idiom `x + (q - x).detach()` is such a cut: what it stops comes back with `x`.
@@ -281,7 +285,7 @@ class Lineage:
         if len(cuts) < 2:
             return cuts
         live = self._live_from(self.trace.params[name])
-        ends = {v.value for v in self.trace.losses if v.value is not None}
+        ends = set(goals) or {v.value for v in self.trace.losses if v.value is not None}
         main = tuple(c for c in cuts if self._gets_past(c, live, ends))
         return main or cuts
 
@@ -296,19 +300,23 @@ class Lineage:
                     )
         return live
 
-    def _gets_past(self, cut: Cut, live: set[Value], ends: set[Value]) -> bool:
-        """Say whether the data of a cut reaches a loss without meeting a value that is still alive."""
-        if cut.output is None:
-            return True
-        tainted = {cut.output}
+    def _gets_past(self, cut: Cut, live: set[Value], ends: Collection[Value]) -> bool:
+        """Say whether the data of a cut reaches an end without meeting a value that is still alive."""
+        start = [cut.output] if cut.output is not None else self._reentered(cut.call)
+        tainted = {o for o in start if o not in live}
         for call in self.trace.calls[cut.call.index + 1 :]:
             if not tainted.isdisjoint(call.inputs):
-                if call.is_exit:
-                    return True
+                after = self._reentered(call) if call.is_exit else call.outputs
                 tainted.update(
-                    o for o in call.outputs if o not in live and not tainted.isdisjoint(o.parents)
+                    o
+                    for o in after
+                    if o not in live and (call.is_exit or not tainted.isdisjoint(o.parents))
                 )
-        return not ends.isdisjoint(tainted)
+        return not tainted.isdisjoint(ends)
+
+    def _reentered(self, call: Call) -> list[Value]:
+        """Return what is made of the plain values that an exit hands out."""
+        return [o for entry in self._links_of(call) for o in entry.outputs]
 
     # -- values that leave torch and come back
 
@@ -382,7 +390,9 @@ class Lineage:
         sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
         if any(not self.connected(v) for v in sources):
             return Term(call, position, value, ())  # their own finding says it all
-        every = {c.site: c for s in sources for c in cuts.get(s, ())}
+        every = {
+            c.site: c for s in sources for c in self.main_cuts(s.name, cuts.get(s, ()), goals)
+        }
         if value is None:
             leaving = self._exits_into(call)
             every |= {

@@ -4,7 +4,7 @@
 All of it runs on tensors in host memory over a process group of the guard's own, with the time limit
 of the job: nothing waits for a device, and no message can be taken for a gradient bucket of DDP or a
 broadcast of the Trainer, however far apart the ranks have drifted. In steady state a message has the
-same 96 bytes whatever the model: sets of parameters are compared by a digest, and travel only where
+same 112 bytes whatever the model: sets of parameters are compared by a digest, and travel only where
 the digests differ.
 """
 
@@ -65,6 +65,7 @@ class Note:
         link: how its loss hangs together with the parameters.
         blind: part of the graph cannot be seen.
         news: it has findings or faults to tell.
+        last: it has no batch after this one.
     """
 
     event: int
@@ -73,6 +74,7 @@ class Note:
     link: int = 0
     blind: int = 0
     news: int = 0
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +135,6 @@ class Ranks:
         self._reduce(table, dist.ReduceOp.SUM, None)
         return [float(v) for v in table.tolist()]
 
-    def sets(self, found: bytes) -> list[bytes]:
-        """Return the set of every rank, one byte a member."""
-        mine = torch.frombuffer(bytearray(found), dtype=torch.uint8)
-        theirs = [torch.empty_like(mine) for _ in range(self.size)]
-        self._guarded(lambda: dist.all_gather(theirs, mine, group=self._group))
-        return [bytes(t.tolist()) for t in theirs]
-
     def gather(self, thing: Any) -> list[Any]:  # noqa: ANN401 - anything that can be pickled
         """Return what every rank brings, in the order of the ranks."""
         theirs: list[Any] = [None] * self.size
@@ -164,8 +159,14 @@ class Ranks:
         try:
             deed()
         except RuntimeError as error:
-            message = f"a rank does not answer: {str(error).splitlines()[0]}"
-            raise LostRankError(message) from error
+            raise LostRankError(_reason(str(error))) from error
+
+
+def _reason(text: str) -> str:
+    """Say in the guard's words what gloo reports."""
+    if "Timed out" in text or "timeout" in text.lower():
+        return "it did not answer within the time limit"
+    return "its process has ended" if "closed by peer" in text or "reset by peer" in text else text.splitlines()[0][:200]
 
 
 # -- what one rank sees

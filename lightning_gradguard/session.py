@@ -461,15 +461,14 @@ class Session:
         judged = self._judged_ever or self.judged()
         return Scene(traced.trace, self.model, judged, traced.flows, self.step, when)
 
-    def scene(self, when: str = "", *, bare: bool = False, kept: bool = False) -> Scene:
+    def scene(self, when: str = "", *, bare: bool = False) -> Scene:
         """Return what is known about the step under way.
 
         Args:
             when: how long the state has lasted.
             bare: leave the trace out, so that the scene is the same on every rank.
-            kept: take the latest trace where this step has none.
         """
-        traced = None if bare else self._now or (self._kept[-1] if kept and self._kept else None)
+        traced = None if bare else self._now
         return self._scene(traced or _Traced(self.step, Trace(self.step)), when)
 
     # -- at the loss
@@ -571,17 +570,14 @@ class Session:
         if not names or "GG204" in self._said:
             return
         self._said.update([*names, "GG204"])
-        traced = self._now
-        if traced is None or not self._loss_finite or not any(f.broke() for f in traced.flows):
-            traced = self._run_again() or traced
+        traced = self._run_again() or self._now
         scene = self._scene(
             traced or _Traced(self.step, Trace(self.step)), f"at global step {self.step}"
         )
         seen = (
             traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
         )
-        origin = seen[0] if seen and not self._loss_finite else None
-        self.emit(diagnose.nonfinite_gradients(scene, names, origin))
+        self.emit(diagnose.nonfinite_gradients(scene, names, seen))
 
     # -- verdicts
 
@@ -637,6 +633,7 @@ class Session:
         by_id = {id(t): t for t in [*self._kept, None]}
         for (key, zero, when), group in groups.items():
             scene = self._scene(by_id.get(key) or _Traced(self.step, Trace(self.step)), when)
+            scene.hopeless = all(t.never for t in self.audit.tracks.values())
             self._conclude(scene, group, zero=zero)
 
     def _conclude(self, scene: Scene, names: list[str], *, zero: bool) -> None:

@@ -62,7 +62,8 @@ class Value:
     """One version of one tensor.
 
     Attributes:
-        kind: `param`, `buffer`, `batch`, `leaf`, `op`, `alias` or `unknown`.
+        kind: `param`, `buffer`, `batch`, `leaf`, `op`, `alias`, `unknown`, or `shared` where only data
+            was written, through an alias without a history.
         name: parameter, buffer or batch name, else `""`.
         call: the call that made it, if any.
         parents: the values it was made from.
@@ -425,7 +426,7 @@ class Recorder(TorchFunctionMode):
             if not value.shape and value.dtype.is_floating_point:
                 self.trace.scalars[value] = tensor.detach()
         if call.is_exit or any(v.mark == HARD for v in call.outputs):
-            for value, tensor in zip(call.inputs, tensors, strict=True):
+            for value, tensor in zip(call.inputs, tensors, strict=False):
                 self.trace.keep(value, tensor)
         elif call.inputs:
             return
@@ -588,21 +589,35 @@ class Recorder(TorchFunctionMode):
         if id(tensor) in self._param_ids:
             self._write_param(call, tensor)
             return
-        entry = self._live.get(id(tensor))
-        sources = call.inputs
-        if entry is not None and (call.name in _OVERWRITES or call.name == "data="):
-            sources = tuple(v for v in call.inputs if v is not entry[1])
-        self._rebind(call, tensor, sources)
-        if call.name in {"requires_grad=", "requires_grad_", "detach_", "data="}:
-            return
-        # What the view held before is a part of what the other tensor held: it adds no way of its own.
-        added = tuple(v for v in call.inputs if entry is None or v is not entry[1])
+        own, base = self._known(tensor), _base(tensor)
+        whole = self._known(base) if base is not None else None
+        added = tuple(v for v in call.inputs if v is not own)
+        if whole is not None:  # autograd links a written view to its base, past the view's own node
+            call.inputs, call.live = (*call.inputs, whole), (*call.live, whole.rg)
+        before = tuple(v for v in (whole or own,) if v is not None)
+        fresh = call.name in _OVERWRITES or call.name == "data="
+        self._rebind(call, tensor, added if fresh else (*before, *added))
+        if call.name not in {"requires_grad=", "requires_grad_", "detach_", "data="}:
+            self._write_sharers(call, tensor, added if fresh and whole is None else (*before, *added))
+
+    def _write_sharers(self, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> None:
+        """Give the tensors that share the storage of a written one a new version."""
+        base, added = _base(tensor), tuple(v for v in call.inputs if v in sources[1:])
         for key in list(self._stores.get(_storage(tensor), {})):
-            sharing = self._live.get(key)
-            other = sharing[0]() if sharing else None
-            if other is None or other is tensor or id(other) in self._param_ids:
+            entry = self._live.get(key)
+            other = entry[0]() if entry else None
+            if entry is None or other is None or other is tensor or id(other) in self._param_ids:
                 continue
-            self._rebind(call, other, (sharing[1], *added))  # type: ignore[index]
+            if base is other or _base(other) is (tensor if base is None else base):
+                self._rebind(call, other, sources)
+            else:
+                # Through a detached alias data flows, and no gradient.
+                value = self._rebind(call, other, (entry[1], *added))
+                value.kind = "shared" if other.requires_grad and not tensor.requires_grad else "op"
+
+    def _known(self, tensor: Tensor) -> Value | None:
+        entry = self._live.get(id(tensor))
+        return entry[1] if entry is not None and entry[0]() is tensor else None
 
     def _write_param(self, call: Call, tensor: Tensor) -> None:
         """Let data flow into a parameter; it stays the leaf that it is."""
@@ -610,13 +625,14 @@ class Recorder(TorchFunctionMode):
         value.parents = tuple(dict.fromkeys((*value.parents, *(v for v in call.inputs if v is not value))))
         call.outputs.append(value)
 
-    def _rebind(self, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> None:
+    def _rebind(self, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> Value:
         value = Value(tensor, "op", call=call)
         value.parents = tuple(dict.fromkeys(sources))
         value.mark = _mark(call, value)
         value.index = len(call.outputs)
         call.outputs.append(value)
         self._bind(tensor, value)
+        return value
 
     # -- grad mode
 
@@ -773,6 +789,11 @@ def _is_method(func: Any) -> bool:  # noqa: ANN401
 
 def _is_materialised(tensor: Tensor) -> bool:
     return not isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)
+
+
+def _base(tensor: Tensor) -> Tensor | None:
+    """Return the tensor that a differentiable view was taken of."""
+    return tensor._base if tensor._is_view() else None  # noqa: SLF001
 
 
 def _storage(tensor: Tensor) -> int:

@@ -180,7 +180,7 @@ def _first(trace: Trace, view: LossView, params: dict[str, Any]) -> Metric | Non
     sources = [trace.params[n] for n in params if n in trace.params]
     found = [c for s in sources for c in cuts.get(s, ())]
     assert found, "the shape does not cut the graph"
-    return recognise(trace, min(found, key=lambda c: c.rank), view.value)
+    return recognise(trace, found[0], view.value)
 
 
 def _plain(target: Tensor, scores: Tensor) -> Tensor:

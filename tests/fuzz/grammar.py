@@ -224,7 +224,7 @@ JOINING = (
     _row("ll", "{o} = {a} * {b}"),
     _row("ll", "{o} = {a} - 0.5 * {b}"),
     _row("ll", "{o} = torch.where(MASK, {a}, {b})"),
-    _row("ll", "{o} = torch.cat([{a}, {b}], 1)[:, 1:4]"),
+    _row("ll", "{o} = torch.cat([{a}, {b}], 1)[:, ::2]"),
     _row("ll", "{o} = torch.stack([{a}, {b}]).mean(0)"),
     _row("ll", "{o} = torch.lerp({a}, {b}, 0.3)"),
     _row("ll", "{o} = torch.addcmul({a}, X, {b})"),
@@ -615,13 +615,14 @@ def _through(ways: Ways, effect: str, mark: int) -> Ways:
     if effect == UNREAD:
         return {}
     after = {n: [_step(s, m, effect, mark) for s, m in way] for n, way in ways.items()}
-    return {n: frozenset(w for w in way if w[0] != UNREAD) for n, way in after.items() if way}
+    kept = {n: frozenset(w for w in way if w[0] != UNREAD) for n, way in after.items()}
+    return {n: way for n, way in kept.items() if way}
 
 
 def _step(state: str, blamed: frozenset[int], effect: str, mark: int) -> Way:
     """Return what becomes of one way: a cut hides what comes after it, zeros add up."""
     if state == CUT:
-        return state, blamed
+        return UNREAD if effect == WRITTEN else state, blamed
     if state == STOPPED:
         return CUT if effect == CUT else STOPPED, blamed | {mark}
     if state == WRITTEN and effect == CUT:
