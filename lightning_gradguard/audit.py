@@ -94,7 +94,7 @@ class Audit:
             3
         """
         group = self._groups.get(id(named))
-        if group is None or group.named is not named or any(_unborn(p) for p in group.unborn):
+        if group is None or group.named is not named or not all(map(_unborn, group.unborn)):
             group = self._groups[id(named)] = self._group(named)
         found: dict[str, State] = {}
         for names, shelf in group.shelves:
@@ -204,11 +204,20 @@ def total_norm(grads: Sequence[Tensor]) -> float:
     Cost: one read of every gradient.
     """
     dense = [g.coalesce().values() if g.is_sparse else g for g in (g.detach() for g in grads)]
-    dense = [g for g in dense if g.numel()]
-    kinds = {(g.device, g.dtype, type(g)) for g in dense}
-    groups = [[g for g in dense if (g.device, g.dtype, type(g)) == kind] for kind in kinds]
-    norms = [torch.linalg.vector_norm(torch.stack(torch._foreach_norm(g)).double()) for g in groups]  # type: ignore[attr-defined]  # noqa: SLF001
-    return math.hypot(*(float(n) for n in norms))
+    groups: dict[tuple[Any, ...], list[Tensor]] = {}
+    for grad in dense:
+        if grad.numel():
+            groups.setdefault((grad.device, grad.dtype, type(grad)), []).append(grad)
+    return math.hypot(*(_norm(group) for group in groups.values()))
+
+
+def _norm(grads: list[Tensor]) -> float:
+    """Return the L2 norm of tensors of one type on one device."""
+    if type(grads[0]) is not Tensor:
+        return math.hypot(*(float(torch.linalg.vector_norm(g)) for g in grads))
+    wide = {"dtype": torch.float32} if grads[0].element_size() == 2 else {}  # noqa: PLR2004
+    norms = torch.stack(torch._foreach_norm(grads, **wide))  # type: ignore[attr-defined]  # noqa: SLF001
+    return float(torch.linalg.vector_norm(norms.double()))
 
 
 def value_sample(param: Tensor) -> list[float]:

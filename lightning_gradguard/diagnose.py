@@ -96,6 +96,8 @@ class Scene:
     when: str = ""
     zeros: frozenset[str] = frozenset()
     hopeless: bool = False
+    sharded: bool = False
+    sizes: Mapping[str, int] = field(default_factory=dict)
     _lineage: list[Lineage] = field(default_factory=list)
 
     @property
@@ -114,6 +116,8 @@ def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
     if view.params or view.opaque or view.value is None:
         return []
     groups = _grouped_cuts(scene, [view])
+    if not groups and scene.sharded:
+        groups = _unnamed_cuts(scene, view)
     if not groups and (frozen := _frozen_in_step(scene)):
         return [_frozen_loss(scene, view, frozen)]
     if view.requires_grad:
@@ -367,7 +371,7 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
         if span
         else lost,
         related=tuple(
-            s for s in (lost, *_related_spans(cut, [], view)) if s is not None and s != span
+            s for s in (lost, *_related_spans(cut, term.cuts[1:4], view)) if s is not None and s != span
         ),
         cause="the term holds no differentiable path to a parameter. The rest of the loss still trains "
         f"{_count(len(live), 'parameter')}, so training runs and this term only shifts the logged value",
@@ -479,6 +483,8 @@ def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, s
         return ("used", site or last.index), (span, cause, level, last.public)
     span = syntax.attribute_span(type(owner), attribute)
     cause = f"`{prefix}` was created but no operation of the training step used it"
+    if any(m == prefix or m.startswith(prefix + ".") for m in scene.trace.elsewhere):
+        cause = f"`{prefix}` ran in another thread, where operations are not traced"
     return ("idle", prefix), (
         span.labelled(f"`{prefix}` is created here, never used in the training step")
         if span
@@ -1313,7 +1319,7 @@ def _gradless(scene: Scene, names: tuple[str, ...], *, zero: bool) -> Diagnostic
             "op": "",
             "name": prefix,
             "parameters": _phrase(names),
-            "steps": scene.when or "every step",
+            "steps": scene.when.removeprefix("in ") or "every step",
         },
         span=span.labelled(f"`{prefix}` is created here") if span else None,
         cause=why,
@@ -1376,7 +1382,7 @@ def _finding(
     counts = {
         "params_total": len(scene.judged) or len(params),
         "values": _size(scene, params),
-        "values_total": sum(map(_numel, scene.judged.values())),
+        "values_total": sum(scene.sizes.get(n) or _numel(p) for n, p in scene.judged.items()),
     }
     return Diagnostic(
         code=code,
@@ -1393,7 +1399,8 @@ def _finding(
 def _size(scene: Scene, names: Iterable[str]) -> int:
     """Return the number of values of some parameters."""
     named = dict(scene.model.named_parameters())
-    return sum(_numel(named[n]) for n in names if n in named)
+    held = {**named, **scene.judged}
+    return sum(scene.sizes.get(n) or _numel(held[n]) for n in names if n in held)
 
 
 # -- cuts
@@ -1404,6 +1411,15 @@ def _grouped_cuts(scene: Scene, views: Sequence[LossView]) -> list[tuple[Cut, tu
     goals = [v.value for v in views if v.value is not None]
     cuts = scene.lineage.cuts(goals)
     return _group(scene, cuts, list(scene.judged))
+
+
+def _unnamed_cuts(scene: Scene, view: LossView) -> list[tuple[Cut, tuple[str, ...]]]:
+    """Return the cut nearest to the model where the trace cannot tell its parameters by name."""
+    leaves = [t for ref in view.leaf_refs.values() if (t := ref()) is not None]
+    if view.value is None or any(t.dim() for t in leaves):
+        return []
+    cuts = [c for c in scene.lineage.cuts([view.value]).values() if c]
+    return [(cuts[-1][0], tuple(scene.judged))] if cuts else []
 
 
 def _group_by_cut(scene: Scene, names: Sequence[str]) -> list[tuple[Cut, tuple[str, ...]]]:

@@ -110,7 +110,7 @@ def in_source(stacks: Sequence[Stack]) -> str:
         found = _called(code)
         if found:
             return found
-    imported = {n for code in codes for n in _imported(code.co_filename)}
+    imported = {n for code in codes for n in _imported(code.co_filename, top=True).values()}
     return imported.pop() if len(imported) == 1 else ""
 
 
@@ -191,11 +191,13 @@ def _callees(node: ast.AST) -> list[str]:
     return [f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "") for f in calls]
 
 
-def _imported(filename: str) -> dict[str, str]:
+def _imported(filename: str, *, top: bool = False) -> dict[str, str]:
     """Return local name -> library function for the known functions that a file imports."""
     module = syntax.tree(filename)
     found: dict[str, str] = {}
-    for node in ast.walk(module) if module is not None else ():
+    if module is None:
+        return found
+    for node in module.body if top else ast.walk(module):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in _LIBRARIES:
             found |= {a.asname or a.name: a.name for a in node.names if a.name in _FUNCTIONS}
     return found

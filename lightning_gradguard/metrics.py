@@ -39,6 +39,7 @@ _SIGNS = frozenset({"sign", "sgn", "sign_", "heaviside"})
 _INTEGERS = frozenset("long int short to type type_as floor ceil trunc fix round floor_ ceil_".split())
 _STEPS = frozenset("floor ceil trunc fix round floor_ ceil_ round_".split())
 _LOGS = frozenset("log log10 log2 log1p exp expm1 logsumexp log_ exp_ sigmoid tanh softmax log_softmax".split())
+_PRODUCTS = frozenset("mul __mul__ __rmul__ multiply mul_".split())
 _ORDERS = frozenset({"argsort", "sort", "topk", "msort"})
 _IGNORED_LABELS = (-100, -1, 255)
 
@@ -97,11 +98,26 @@ def recognise(trace: Trace, cut: Cut, goal: Value | None) -> Metric | None:
     named = _of_library(trace, cut, below, above)
     if named is not None:
         return named
+    inside = goal is not None and goal in below
+    outer = None if inside else _outside(trace, cut, below, goal)
+    if outer is not None and outer.same:
+        return outer
     for value in _scalars(trace, below, above, goal):
         found = _of_scalar(trace, value)
-        if found is not None:
+        if found is not None and (inside or _explains(trace, found, goal)):
             return found
-    return _outside(trace, cut, below, goal)
+    return outer or (_outside(trace, cut, below, goal) if inside else None)
+
+
+def _explains(trace: Trace, found: Metric, goal: Value | None) -> bool:
+    """Say whether a number that came back from plain Python may be made from the metric alone."""
+    number = trace.tensor_of(goal) if goal is not None else None
+    shown = trace.tensor_of(found.value) if found.value is not None else None
+    if number is None or shown is None or number.numel() != 1 or not found.scale[0]:
+        return True
+    metric = (float(shown) - found.scale[1]) / found.scale[0]
+    factors = [float(number) / m for m in (metric, 1 - metric) if abs(m) > 1e-6]  # noqa: PLR2004
+    return any(abs(f - round(f, 2)) < 1e-5 for f in factors)  # noqa: PLR2004 - a weight that people write
 
 
 # -- the graph
@@ -370,6 +386,9 @@ def _draw_target(piece: _Piece, kind: str, source: torch.Generator) -> Tensor:
     value = piece.target
     if kind in {"label", "topk"} and not _is_multi_hot(piece, kind):
         return _draw_labels(piece, source)
+    graded = _is_multi_hot(piece, kind) and not _has_only_bits(piece)
+    if graded:
+        return torch.randint(0, 4, value.shape, generator=source).to(value.dtype)
     if kind in {"binary", "multilabel"} or value.dtype is torch.bool or _is_multi_hot(piece, kind):
         bits = torch.rand(value.shape, generator=source) < 0.45  # noqa: PLR2004 - uneven classes tell metrics apart
         signed = piece.decision.name in {"sign", "sgn", "sign_"}
@@ -378,6 +397,11 @@ def _draw_target(piece: _Piece, kind: str, source: torch.Generator) -> Tensor:
         return _draw_ranked(piece, source)
     most = 254 if kind == "image" else 9
     return (torch.rand(value.shape, generator=source) * most + 1).round().to(value.dtype)
+
+
+def _has_only_bits(piece: _Piece) -> bool:
+    real = piece.trace.tensor_of(piece.target)
+    return real is None or bool(((real == 0) | (real == 1)).all())
 
 
 def _is_multi_hot(piece: _Piece, kind: str) -> bool:
@@ -556,7 +580,7 @@ def _sample(piece: _Piece, kind: str, top_k: int, given: Mapping[Value, Tensor])
         return Sample("rank", given[piece.scores], _fit_shape(target, given[piece.scores].shape), top_k=_cutoff(piece))
     hard = next(o for o in piece.decision.outputs if o.mark == HARD)
     preds = given[hard] if hard in given else replay(piece.trace, hard, given)
-    overlap = not _compares(piece)
+    overlap = not _compares(piece) and (kind != "label" or _doubles(piece))
     if kind == "topk":
         best = preds[..., :top_k] if _dim(piece) == preds.dim() - 1 else preds.movedim(_dim(piece), -1)[..., :top_k]
         return Sample("topk", best, target, _classes(piece), top_k)
@@ -568,8 +592,13 @@ def _sample(piece: _Piece, kind: str, top_k: int, given: Mapping[Value, Tensor])
         return Sample("label", preds, labels, _classes(piece), ignore=_ignored_label(piece), overlap=overlap)
     shape = hard.shape if kind == "multilabel" else target.shape
     if piece.decision.name in {"lt", "le", "less", "__lt__", "__le__", "less_equal"}:
-        overlap = overlap and True
+        preds = (preds == 0).to(preds.dtype) if _is_left(piece) else preds
     return Sample(kind, preds.reshape(shape), target.reshape(shape), overlap=overlap)
+
+
+def _is_left(piece: _Piece) -> bool:
+    """Say whether the scores stand on the left of the comparison."""
+    return bool(piece.decision.inputs) and piece.decision.inputs[0] in piece.inside
 
 
 def _fit_shape(target: Tensor, shape: Sequence[int]) -> Tensor:
@@ -592,6 +621,12 @@ def _cutoff(piece: _Piece) -> int:
 def _compares(piece: _Piece) -> bool:
     """Say whether predictions and target meet in a comparison."""
     return any(c.name in _AGREES and _meets(piece, c) for c in piece.calls)
+
+
+def _doubles(piece: _Piece) -> bool:
+    """Say whether something is multiplied by 2, as the intersection is in F1 and Dice."""
+    products = [c.recipe[0] for c in piece.calls if c.name in _PRODUCTS and c.recipe is not None]
+    return any(p in (2, 2.0) and not isinstance(p, Slot) for args in products for p in args)
 
 
 def _meets(piece: _Piece, call: Call) -> bool:
@@ -636,8 +671,8 @@ def _named(
     residual, key, factor, constant = best
     name, arguments, _ = table[key]
     if name == "MultilabelAccuracy" and any(c.name in _DIFFERS and _meets(piece, c) for c in piece.calls):
-        name = "MultilabelHammingDistance"
-    same = _check(piece, how, key, (factor, constant)) if residual < _EXACT and "note" not in arguments else False
+        name, factor, constant = "MultilabelHammingDistance", -factor, constant + factor
+    same = _check(piece, how, key, best[2:]) if residual < _EXACT and "note" not in arguments else False
     if kind in {"binary", "multilabel"}:
         arguments = arguments | _threshold_argument(piece)
     return Metric(
@@ -686,7 +721,8 @@ def _outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> M
         return None
     sides = list(_outer_samples(trace, cut, exits, below))
     stacks = [c.stack for c in (*exits, cut.call)]
-    named = libraries.in_source(stacks)
+    arrays = any(c.inputs[0].shape for c in exits)
+    named = libraries.in_source(stacks) if arrays else ""
     if named:
         return _outer_named(named, cut, sides)
     number = trace.tensor_of(goal) if goal is not None else None

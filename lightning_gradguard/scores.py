@@ -53,7 +53,9 @@ def rows(sample: Sample) -> list[Row]:
         ('BinaryAccuracy', {}, 0.5)
     """
     found = list(_TABLE[sample.kind](sample))
-    return sorted(found, key=lambda row: row[0].endswith("Accuracy")) if sample.overlap else found
+    if not sample.overlap or sample.kind == "label":
+        return found
+    return sorted(found, key=lambda row: row[0].endswith("Accuracy"))
 
 
 # -- classes
@@ -61,7 +63,7 @@ def rows(sample: Sample) -> list[Row]:
 
 def _label(sample: Sample) -> Iterator[Row]:
     preds, target = sample.preds.long().reshape(-1), sample.target.long().reshape(-1)
-    many = sample.target.dim() > 1
+    many, image = sample.target.dim() > 1, sample.target.dim() > 2  # noqa: PLR2004 - samples, rows, columns
     if sample.ignore is not None:
         keep = target != sample.ignore
         preds, target = preds[keep], target[keep]
@@ -77,11 +79,25 @@ def _label(sample: Sample) -> Iterator[Row]:
         base["ignore_index"] = sample.ignore
     if count == 2 and sample.overlap:  # noqa: PLR2004 - two classes
         yield from _bits_of(table, 1)
-    yield from _from_matrix(table, base, dice=many)
+    if sample.overlap:
+        yield _micro_overlap(table, base, dice=image)
+    yield from _from_matrix(table, base, dice=image)
     if many and sample.ignore is None:
         rows_right = (sample.preds.long() == sample.target.long()).flatten(1).all(1).double()
         yield "MulticlassExactMatch", base, float(rows_right.mean())
-        yield from _samplewise(sample)
+        if image:
+            yield from _samplewise(sample)
+
+
+def _micro_overlap(table: Tensor, base: dict[str, Any], *, dice: bool) -> Row:
+    value = float(_ratio(table.diagonal().sum(), table.sum()))
+    if dice:
+        return "DiceScore", _dice(table.shape[0], "micro", "global"), value
+    return "MulticlassF1Score", base | {"average": "micro"}, value
+
+
+def _dice(count: int, average: str, level: str) -> dict[str, Any]:
+    return {"num_classes": count, "average": average, "aggregation_level": level, "input_format": "index"}
 
 
 def _plain_accuracy(preds: Tensor, target: Tensor, count: int) -> Iterator[Row]:
@@ -105,13 +121,11 @@ def _from_matrix(table: Tensor, base: dict[str, Any], *, dice: bool) -> Iterator
         for average, weight in (("macro", present.double()), ("weighted", real)):
             value = float((part * weight).sum() / weight.sum())
             if name == "F1Score" and dice and average == "macro":
-                yield "DiceScore", {"num_classes": count, "average": "macro", "input_format": "index"}, value
+                yield "DiceScore", _dice(count, "macro", "global"), value
             yield f"Multiclass{name}", base | {"average": average}, value
         if name not in {"Accuracy", "Recall"}:
-            yield f"Multiclass{name}", base | {"average": "macro", "note": "absent"}, float(part.mean())
+            yield f"Multiclass{name}", base | {"average": "macro", "note": "absent classes count as 0"}, float(part.mean())
     micro = float(_ratio(hit.sum(), (real + said - hit).sum()))
-    if dice:
-        yield "DiceScore", {"num_classes": count, "average": "micro", "input_format": "index"}, float(_ratio(hit.sum(), total))
     yield "MulticlassJaccardIndex", base | {"average": "micro"}, micro
     for beta in _BETAS:
         part = _ratio((1 + beta**2) * hit, beta**2 * real + said)
@@ -121,8 +135,9 @@ def _from_matrix(table: Tensor, base: dict[str, Any], *, dice: bool) -> Iterator
         for name, part in parts.items():
             tail = float(part[1:][present[1:]].mean()) if bool(present[1:].any()) else 0.0
             if name == "F1Score" and dice:
-                yield "DiceScore", {"num_classes": count, "include_background": False, "average": "macro", "input_format": "index"}, tail
-            yield f"Multiclass{name}", base | {"average": "macro", "note": "without class 0"}, tail
+                yield "DiceScore", _dice(count, "macro", "global") | {"include_background": False}, tail
+            else:
+                yield f"Multiclass{name}", base | {"average": "macro", "note": "without class 0"}, tail
 
 
 def _agreement(table: Tensor, base: dict[str, Any], prefix: str = "Multiclass") -> Iterator[Row]:
@@ -153,9 +168,12 @@ def _samplewise(sample: Sample) -> Iterator[Row]:
     preds = (sample.preds.long().reshape(length, -1, 1) == one).double()
     target = (sample.target.long().reshape(length, -1, 1) == one).double()
     hit, both = (preds * target).sum(1), (preds + target).sum(1)
-    base = {"num_classes": count, "average": "macro", "input_format": "index", "aggregation_level": "samplewise"}
-    yield "DiceScore", base, float(_ratio(2 * hit, both).mean())
-    yield "MeanIoU", {"num_classes": count, "input_format": "index"}, float(_ratio(hit, both - hit).mean())
+    each = torch.where(both > 0, 2 * hit / both, torch.nan)
+    base = _dice(count, "macro", "samplewise")
+    yield "DiceScore", base, float(each.nanmean(1).nanmean())
+    yield "DiceScore", base | {"note": "absent classes count as 0"}, float(each.nan_to_num(0.0).mean())
+    yield "DiceScore", _dice(count, "micro", "samplewise"), float((2 * hit.sum(1) / both.sum(1)).mean())
+    yield "MeanIoU", {"num_classes": count, "input_format": "index", "note": "mean over samples"}, float(_ratio(hit, both - hit).mean())
 
 
 def _topk(sample: Sample) -> Iterator[Row]:
@@ -212,9 +230,6 @@ def _bits_of(table: Tensor, positive: int) -> Iterator[Row]:
     yield "MulticlassF1Score", {"num_classes": 2, "average": "macro"}, float((_ratio(2 * hit, real + said) + other) / 2)
     overlap = _ratio(rest, total - hit)
     yield "MulticlassJaccardIndex", {"num_classes": 2, "average": "macro"}, float((_ratio(hit, real + said - hit) + overlap) / 2)
-    yield "BinaryStatScores", {"note": "true positives"}, float(hit)
-    yield "BinaryStatScores", {"note": "false positives"}, float(said - hit)
-    yield "BinaryStatScores", {"note": "false negatives"}, float(real - hit)
 
 
 def _binary_samplewise(sample: Sample) -> Iterator[Row]:

@@ -95,7 +95,10 @@ class Session:
         self._armed = False
         self._armed_for: set[str] = set()
         self._said: set[str] = set()
-        self._after: dict[str, bool] = {}
+        self._bare: set[str] | None = None  # parameters without a gradient after backward
+        self._judged: dict[int, _Judged] = {}
+        self._known_names: dict[int, str] = {}
+        self._names_stale = True
         self._backward_seen = False
         self._stepped: set[int] = set()
         self._samples: dict[str, list[float]] = {}
@@ -135,9 +138,25 @@ class Session:
 
     def judged(self, optimizer: Any = None) -> dict[str, Tensor]:
         """Return name -> parameter that requires grad and sits in an optimizer."""
-        names = self.names()
         held = [optimizer] if optimizer is not None else self.optimizers
         params = [p for o in held for g in getattr(o, "param_groups", ()) for p in g["params"]]
+        live = [p.requires_grad for p in params]
+        known = self._judged.get(id(optimizer))
+        if not self._names_stale and known is not None and known.holds(params, live):
+            return known.named
+        kept = self._judge_anew(params)
+        if known is not None and _same(known.named, kept):
+            kept = known.named
+        self._judged[id(optimizer)] = _Judged(params, live, kept)
+        return kept
+
+    def _judge_anew(self, params: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Walk the modules for the names of what is held and requires grad."""
+        if self._names_stale or not all(id(p) in self._known_names for p in params):
+            if self._names_stale:  # every optimizer has to look again
+                self._judged = {k: replace(j, live=[]) for k, j in self._judged.items()}
+            self._known_names, self._names_stale = self.names(), False
+        names = self._known_names
         found = {names[id(p)]: p for p in params if p.requires_grad and id(p) in names}
         kept = {n: p for n, p in found.items() if not self._ignored(n)}
         self._judged_ever.update(kept)
@@ -168,7 +187,8 @@ class Session:
         self._replay = replay
         self._loss_finite = True
         self._backward_seen = False
-        self._after = {}
+        self._bare = None
+        self._names_stale |= self._batches % _NAMES_EVERY == 0
         self._stepped = set()
         first = self._batches < self.settings.trace_steps
         self._batches += 1
@@ -198,9 +218,10 @@ class Session:
         """Note which gradients are there, before module hooks and clipping touch them."""
         self._backward_seen = True
         self._close_flows()
-        for name, param in self._judged_ever.items():
-            if param.grad is not None:
-                self._after[name] = True
+        if not self._judged_ever:
+            self.judged()
+        bare = {n for n, p in self._judged_ever.items() if p.grad is None}
+        self._bare = bare if self._bare is None else self._bare & bare
         if self._now is not None and not self.automatic:
             self._enter()
 
@@ -459,7 +480,10 @@ class Session:
     def _scene(self, traced: _Traced | None = None, when: str = "") -> Scene:
         traced = traced or (self._kept[-1] if self._kept else _Traced(self.step, Trace(self.step)))
         judged = self._judged_ever or self.judged()
-        return Scene(traced.trace, self.model, judged, traced.flows, self.step, when)
+        sizes = self.audit.numels
+        return Scene(
+            traced.trace, self.model, judged, traced.flows, self.step, when, sharded=self.sharded, sizes=sizes
+        )
 
     def scene(self, when: str = "", *, bare: bool = False) -> Scene:
         """Return what is known about the step under way.
@@ -503,12 +527,19 @@ class Session:
     def _observe(
         self, named: Mapping[str, Tensor], optimizer: Any, agreed: Mapping[str, State] | None = None
     ) -> None:
-        states = self.audit.observe(named, self.step, states=agreed)
         self._watch_updates(named, optimizer)
+        if agreed is None and self._loss_finite:
+            agreed_here = self.audit.look(named, self.step)
+            states = self.audit.observe(named, self.step, states=agreed_here)
+        else:
+            states = self.audit.observe(named, self.step, states=agreed)
+        self._names_stale |= any(
+            s is State.NONE and self.audit.tracks[n].run == 1 for n, s in states.items()
+        )
         if agreed is None:
             self._note_before_step(named, states)
         for name, state in states.items():
-            if state is State.NONE and self._after.get(name):
+            if state is State.NONE and self._had_gradient(name):
                 self.audit.tracks[name].cleared += 1
         broken = [n for n, s in states.items() if s is State.NONFINITE]
         if agreed is not None and broken:
@@ -516,6 +547,10 @@ class Session:
         elif agreed is None and (broken or not self._loss_finite):
             self._nonfinite(self._recount(named, states))
         self._arm(states)
+
+    def _had_gradient(self, name: str) -> bool:
+        """Say whether a parameter had a gradient after some backward pass of this batch."""
+        return self._bare is not None and name in self._judged_ever and name not in self._bare
 
     def _recount(self, named: Mapping[str, Tensor], states: Mapping[str, State]) -> list[str]:
         """Return every parameter with a non-finite gradient, by a full read: samples may have missed some."""
@@ -533,18 +568,20 @@ class Session:
             return
         if any(p.grad is not None for p in named.values()):
             self._observe(named, optimizer)
-        elif self._after or self._backward_seen:
+        elif self._backward_seen:
             for name in named:
-                if self._after.get(name):
+                if self._had_gradient(name):
                     self.audit.track(name, named[name]).note(State.ALIVE, self.step)
 
     def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:
-        groups = {id(p): g for g in getattr(optimizer, "param_groups", ()) for p in g["params"]}
+        frozen = {
+            id(p) for g in getattr(optimizer, "param_groups", ()) if _rate(g) == 0.0 for p in g["params"]
+        }
+        if not frozen:
+            return
         for name, param in named.items():
-            track = self.audit.tracks.get(name)
-            group = groups.get(id(param))
-            if track is not None and group is not None and float(group.get("lr", 1.0)) == 0.0:
-                track.frozen_lr += 1
+            if id(param) in frozen:
+                self.audit.track(name, param).frozen_lr += 1
 
     def _arm(self, states: Mapping[str, State]) -> None:
         """Ask for a trace of the next step where a new suspicion has no traced step to explain it."""

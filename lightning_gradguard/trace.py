@@ -8,6 +8,7 @@ recorded value keeps shape, dtype and a sequence number, never a tensor, a graph
 
 import sys
 import weakref
+from threading import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -165,6 +166,7 @@ class Trace:
         self.calls: list[Call] = []
         self.params: dict[str, Value] = {}
         self.losses: list[LossView] = []
+        self.elsewhere: set[str] = set()  # modules that ran in other threads, out of sight
         self.scalars: dict[Value, Tensor] = {}  # single numbers of the running step, for shares
         self.seen = 0
         self.seconds = 0.0
@@ -268,6 +270,7 @@ class Recorder(TorchFunctionMode):
         self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
         self._by_seq: dict[int, Value] = {}
         self._modules: list[str] = []
+        self._thread = get_ident()
         self._hooks: list[Any] = []
         self._off: Off | None = None
         self._limit = limit
@@ -305,10 +308,14 @@ class Recorder(TorchFunctionMode):
         self._on_loss = None
 
     def _enter_module(self, module: torch.nn.Module, _args: object) -> None:
-        self._modules.append(self._module_names.get(id(module), ""))
+        name = self._module_names.get(id(module), "")
+        if get_ident() == self._thread:
+            self._modules.append(name)
+        else:
+            self.trace.elsewhere.add(name)
 
     def _leave_module(self, _module: torch.nn.Module, _args: object, _output: object) -> None:
-        if self._modules:
+        if self._modules and get_ident() == self._thread:
             self._modules.pop()
 
     # -- the mode
@@ -860,21 +867,20 @@ def _part(item: Any, counter: Iterator[int]) -> Any:  # noqa: ANN401
 
 
 def _library_name() -> str:
-    """Return the torchmetrics class or function that is running, the innermost public one."""
+    """Return the torchmetrics class or function that is running, the one that the user would name."""
     frame = sys._getframe(5)  # noqa: SLF001 - a look, no frame is kept
-    function = ""
-    while frame is not None:
+    functions: list[str] = []
+    while frame is not None and "torch" in frame.f_code.co_filename:
         name, path = frame.f_code.co_name, frame.f_code.co_filename
-        if "torchmetrics" not in path and "torch" not in path:
-            break
-        if "torchmetrics" in path:
-            if "/functional/" in path and not function and not name.startswith(("_", "<")):
-                function = name
-            owner = frame.f_locals.get("self") if name in {"update", "compute", "forward"} else None
-            if owner is not None and type(owner).__module__.startswith("torchmetrics"):
-                return type(owner).__name__
+        if name in {"update", "compute", "forward"}:
+            owner = type(frame.f_locals.get("self"))
+            if owner.__module__.startswith("torchmetrics"):
+                return owner.__name__
+        if "/torchmetrics/functional/" in path.replace("\\", "/") and name[0] not in "_<":
+            functions.append(name)
         frame = frame.f_back  # type: ignore[assignment]
-    return function
+    exact = [f for f in functions if f.startswith(("binary_", "multiclass_", "multilabel_"))]
+    return (exact or functions or [""])[-1]
 
 
 def version_of(tensor: Tensor) -> int:

@@ -159,10 +159,10 @@ def spearman(z: Tensor, y: Tensor) -> Tensor:
 
 
 def kendall(z: Tensor, y: Tensor) -> Tensor:
-    a = torch.sign(z[:, None] - z[None, :])
-    b = torch.sign(y[:, None] - y[None, :])
     n = len(z)
-    return 1 - (a * b).sum() / (n * (n - 1))
+    agree = (z[:, None] > z[None, :]) == (y[:, None] > y[None, :])
+    agree = torch.triu(agree, diagonal=1).sum()
+    return 1 - (2 * agree / (n * (n - 1) / 2) - 1)
 
 
 def auc_sorted(z: Tensor, y: Tensor) -> Tensor:
@@ -324,8 +324,8 @@ SHAPES: dict[str, Shape] = {
     "iou per sample": Shape(iou_samples, "mask", "BinaryJaccardIndex", same=False),
     "smooth dice": Shape(dice_smooth, "mask", "BinaryF1Score", same=False),
     "two class f1": Shape(lambda z, y: 1 - 2 * (z.argmax(1) * y).sum() / (z.argmax(1).sum() + y.sum()), "two", "BinaryF1Score"),
-    "label accuracy": Shape(lambda z, y: 1 - ((z > 0).float() == y).float().mean(), "labels", "MultilabelAccuracy", {"num_labels": 5, **MICRO}),
-    "hamming": Shape(lambda z, y: ((z > 0) != y.bool()).float().mean(), "labels", "MultilabelHammingDistance", {"num_labels": 5, **MICRO}),
+    "label accuracy": Shape(lambda z, y: 1 - ((z > 0).float() == y).float().mean(), "labels", "MultilabelAccuracy", {"num_labels": 5}),
+    "hamming": Shape(lambda z, y: ((z > 0) != y.bool()).float().mean(), "labels", "MultilabelHammingDistance", {"num_labels": 5}),
     "subset": Shape(lambda z, y: 1 - ((z > 0).float() == y).all(dim=1).float().mean(), "labels", "MultilabelExactMatch", {"num_labels": 5}),
     "label f1": Shape(lambda z, y: 1 - (2 * ((z > 0) * y).sum(0) / ((z > 0).sum(0) + y.sum(0)).clamp(min=1)).mean(), "labels", "MultilabelF1Score", {"num_labels": 5, "average": "macro"}),
     "spearman": Shape(spearman, "values", "SpearmanCorrCoef", {}),

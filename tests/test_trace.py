@@ -3,8 +3,9 @@
 
 import gc
 import linecache
+import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -180,7 +181,7 @@ class TestLineage:
     @pytest.mark.parametrize(
         "step",
         [
-            lambda w, x: x * 2,
+            lambda _w, x: x * 2,
             lambda w, _: torch.zeros_like(w) + 1,
             lambda w, _: w.new_ones(2),
             lambda w, x: x.expand_as(w).clone(),
@@ -197,7 +198,7 @@ class TestLineage:
     def test_item_assignment_makes_a_new_version(self) -> None:
         """A tensor that is written has another value than before."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             y = torch.zeros(2, 3)
             y[0] = w[0]
             return y
@@ -213,7 +214,7 @@ class TestLineage:
     def test_write_through_a_view_reaches_the_base(self) -> None:
         """Both share one storage."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             base = torch.zeros(2, 3)
             base[0].add_(w[1])
             return base
@@ -223,7 +224,7 @@ class TestLineage:
     def test_write_to_the_base_reaches_a_view(self) -> None:
         """Also the other way round."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             base = torch.zeros(2, 3)
             view = base[0]
             base.copy_(w)
@@ -269,7 +270,7 @@ class TestLineage:
     def test_augmented_assignment(self) -> None:
         """`+=` writes its left side."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             total = torch.zeros(())
             total += w.sum()
             return total
@@ -286,7 +287,7 @@ class TestGradMode:
     def test_block(self) -> None:
         """A `with` block is named with its line."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             with torch.no_grad():
                 return w.exp()
 
@@ -310,10 +311,10 @@ class TestGradMode:
     def test_function_call(self) -> None:
         """A switch without a block holds for everything after it."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
-            torch.set_grad_enabled(False)  # noqa: FBT003 - what people write
+        def step(w: Tensor, _x: Tensor) -> Tensor:
+            torch.set_grad_enabled(False)
             y = w.exp()
-            torch.set_grad_enabled(True)  # noqa: FBT003
+            torch.set_grad_enabled(True)
             return y + w.sin()
 
         made = Step(step)
@@ -326,7 +327,7 @@ class TestGradMode:
     def test_inner_enable_wins(self) -> None:
         """Inside `enable_grad` recording is on, and off again behind it."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             with torch.no_grad():
                 with torch.enable_grad():
                     y = w.exp()
@@ -340,7 +341,7 @@ class TestGradMode:
     def test_inference_mode(self) -> None:
         """Inference mode is named as such, and its tensors do no harm."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             with torch.inference_mode():
                 y = w.exp()
                 y[0] = 1.0
@@ -436,7 +437,7 @@ class TestUnseen:
     def test_writing_data_is_a_write(self) -> None:
         """`t.data = other` replaces the values."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             y = torch.zeros(2, 3)
             y.data = w.detach().exp()
             return y + 0
@@ -446,7 +447,7 @@ class TestUnseen:
     def test_detach_in_place_cuts_the_tensor_itself(self) -> None:
         """After `detach_` the same tensor has no history."""
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             y = w * 2
             y.detach_()
             return y
@@ -465,7 +466,7 @@ class TestExits:
         [
             (lambda t: t.sum().item(), "item"),
             (lambda t: t.tolist(), "tolist"),
-            (lambda t: float(t.sum()), "__float__"),
+            (lambda t: float(t.sum().detach()), "__float__"),
             (lambda t: int(t.sum()), "__int__"),
             (lambda t: t.detach().numpy(), "numpy"),
             (lambda t: f"{t.sum().detach():.2f}", "__format__"),
@@ -535,7 +536,7 @@ class TestPlaces:
 
         inner = Raising()
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             with pytest.raises(ValueError, match="2, 3"):
                 inner(w)
             return w.exp()
@@ -590,7 +591,7 @@ class TestMemory:
             def backward(_ctx: Any, *grads: Tensor) -> Tensor:
                 return grads[0]
 
-        def step(w: Tensor, x: Tensor) -> None:
+        def step(w: Tensor, _x: Tensor) -> None:
             Marked.apply(w * 2).sum()  # type: ignore[no-untyped-call]
 
         made = Step(step)
@@ -650,7 +651,7 @@ class TestSafety:
 
     def test_recording_stops_at_the_limit(self) -> None:
         """A step with too many calls is recorded in part, and says so."""
-        made = Step(lambda w, _: sum(w.exp().sum() for _ in range(10)), limit=5)
+        made = Step(lambda w, _: [w.exp() for _ in range(10)], limit=5)
         assert made.trace.truncated
         assert len(made.trace.calls) == 5
 
@@ -673,7 +674,7 @@ class TestSafety:
                 self.names.append(func.__name__)
                 return func(*args, **(kwargs or {}))
 
-        def step(w: Tensor, x: Tensor) -> Tensor:
+        def step(w: Tensor, _x: Tensor) -> Tensor:
             with Counting():
                 return w.exp().sin()
 
@@ -715,17 +716,40 @@ class TestSafety:
 class TestCompiled:
     """Parts under `torch.compile`."""
 
+    @pytest.fixture(autouse=True)
+    def _fresh_compiler(self) -> Iterator[None]:
+        yield
+        torch._dynamo.reset()
+
     def test_compiled_module_is_seen_in_eager_mode(self) -> None:
         """Held to eager execution, the parts of a compiled module are recorded as usual."""
         layer = torch.compile(nn.Linear(3, 1), backend="eager")
         params = {f"layer.{n}": p for n, p in layer.named_parameters()}
         x = torch.ones(2, 3)
         layer(x)
-        with torch.compiler.set_stance("force_eager"), Recorder(params) as recorder:
+        with (
+            warnings.catch_warnings(),
+            torch.compiler.set_stance("force_eager"),
+            Recorder(params) as recorder,
+        ):
+            warnings.simplefilter("ignore")
             out = layer(x).sum()
         names = {value.name for value in ancestors(recorder.value(out)) if value.name}
         assert names == set(params)
-        torch._dynamo.reset()
+
+    @pytest.mark.xfail(reason="torch warns about the global hooks of the recorder", strict=True)
+    def test_compiled_module_is_called_without_a_warning(self) -> None:
+        """Torch has nothing to say about the recorder."""
+        layer = torch.compile(nn.Linear(3, 1), backend="eager")
+        layer(torch.ones(2, 3))
+        with (
+            torch.compiler.set_stance("force_eager"),
+            Recorder({}),
+            warnings.catch_warnings(record=True) as caught,
+        ):
+            warnings.simplefilter("always")
+            layer(torch.ones(2, 3))
+        assert not caught
 
 
 class TestNonFinite:

@@ -29,7 +29,8 @@ class Model(pl.LightningModule):
         self.body = nn.Linear(4, 4)
         self.side = nn.Linear(4, 1)
         self.tail = nn.Linear(4, 1)
-        self.frozen = nn.Linear(2, 2).requires_grad_(False)
+        if strategy != "fsdp1_flat":
+            self.frozen = nn.Linear(2, 2).requires_grad_(False)
         self.logged: dict[str, float] = {}
         if self.word.startswith("manual"):
             self.automatic_optimization = False

@@ -13,6 +13,7 @@ DDP: dict[str, dict[str, Any]] = {
     "ddp": {}, "ddp_unused": {"find_unused_parameters": True}, "ddp_static": {"static_graph": True},
     "ddp_view": {"gradient_as_bucket_view": True},
 }  # fmt: skip
+SIZE = int(os.environ["WORLD_SIZE"])  # Lightning removes the variable after the first training
 FSDP2 = {"fsdp2", "fsdp2_units"}
 
 
@@ -35,8 +36,7 @@ def make(name: str, timeout: timedelta) -> Any:  # noqa: ANN401 - a strategy of 
         more: dict[str, Any] = {"auto_wrap_policy": {torch.nn.Linear}} if name == "fsdp1_units" else {}
         return CPUFSDP(timeout=timeout, process_group_backend="gloo", use_orig_params=name != "fsdp1_flat", **more)
     if name in FSDP2 or name == "tp":
-        size = int(os.environ["WORLD_SIZE"])
-        data, tensor = (1, size) if name == "tp" else (size, 1)
+        data, tensor = (1, SIZE) if name == "tp" else (SIZE, 1)
         return ModelParallelStrategy(
             data_parallel_size=data, tensor_parallel_size=tensor, timeout=timeout, process_group_backend="gloo"
         )

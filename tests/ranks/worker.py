@@ -25,6 +25,8 @@ import torch.distributed as dist
 from lightning_gradguard import GradGuard, GradGuardError
 
 
+PLACE = {k: v for k, v in os.environ.items() if k.endswith(("RANK", "WORLD_SIZE"))}
+RANK = int(os.environ["RANK"])
 QUIET: dict[str, Any] = {
     "accelerator": "cpu", "devices": int(os.environ["WORLD_SIZE"]), "logger": False, "enable_checkpointing": False,
     "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0, "max_steps": 4,
@@ -33,7 +35,7 @@ QUIET: dict[str, Any] = {
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Train once; returns what a test may want to know."""
-    os.environ["MASTER_PORT"] = str(job["port"])
+    os.environ.update(PLACE, MASTER_PORT=str(job["port"]))
     torch.manual_seed(0)
     guard = GradGuard(**job.get("guard", {}))
     model = models.build(job["case"], job["strategy"], guard)
@@ -55,7 +57,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         told = [str(w.message) for w in caught if "GG" in str(w.message)[:20]]
     return {
         "id": job["id"],
-        "rank": int(os.environ["RANK"]),
+        "rank": RANK,
         "seconds": time.perf_counter() - started,
         "error": type(error).__name__ if error else None,
         "ours": isinstance(error, GradGuardError),
