@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lightning_gradguard import diagnose
 from lightning_gradguard.audit import states_of, total_norm
-from lightning_gradguard.flow import State
+from lightning_gradguard.flow import State, held
 from lightning_gradguard.ranks import (
     Answer,
     Event,
@@ -300,7 +300,7 @@ class Agreement:
 
     def _squares(self, optimizer: Any) -> float:  # noqa: ANN401
         grads = [p.grad for p in self.session.judged(optimizer).values() if p.grad is not None]
-        return sum(total_norm([_local(g)]) ** 2 / _copies(g) for g in grads)
+        return sum(total_norm([held(g)]) ** 2 / _copies(g) for g in grads)
 
     # -- comparing
 
@@ -642,10 +642,6 @@ def survey(trainer: Any, model: nn.Module, session: Session) -> Plan:  # noqa: A
 
 def _sharded_limit(what: str) -> str:
     return f"parameters that only some ranks use: under {what} the graph of one rank shows only its own part"
-
-
-def _local(tensor: Tensor) -> Tensor:
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def _copies(tensor: Tensor) -> int:

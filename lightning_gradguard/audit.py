@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_gradguard.flow import State, state_of
+from lightning_gradguard.flow import State, held, state_of
 from lightning_gradguard.steady import LateShelf, Shelf, Track, can_sample
 
 
@@ -144,9 +144,9 @@ class Audit:
     @staticmethod
     def local(named: Mapping[str, Tensor]) -> dict[str, State]:
         """Return the states of what this rank holds; a shard without values is `EMPTY`."""
-        grads = [_local_part(p.grad) for p in named.values()]
+        grads = [None if p.grad is None else held(p.grad) for p in named.values()]
         states = dict(zip(named, states_of(grads), strict=True))
-        empty = (n for n, p in named.items() if _is_empty(p) or _local_part(p).numel() == 0)  # type: ignore[union-attr]
+        empty = (n for n, p in named.items() if _is_empty(p) or held(p).numel() == 0)
         return states | dict.fromkeys(empty, State.EMPTY)
 
     def track(self, name: str, param: Tensor) -> Track:
@@ -242,12 +242,6 @@ def _sampled(grads: Sequence[Tensor]) -> list[State]:
             elif any(values):
                 result[i] = State.ALIVE
     return result
-
-
-def _local_part(tensor: Tensor | None) -> Tensor | None:
-    """Return what this rank holds of a tensor that is spread over ranks."""
-    spread = getattr(tensor, "to_local", None)
-    return tensor if spread is None else spread()
 
 
 def _by_device(grads: Sequence[Tensor]) -> Iterable[list[int]]:

@@ -297,7 +297,7 @@ def state_of(grad: Tensor | None) -> State:
     """
     if grad is None:
         return State.NONE
-    grad = grad.detach()
+    grad = held(grad.detach())
     if grad.is_nested:
         grad = torch.cat([part.reshape(-1) for part in grad.unbind()])
     elif grad.is_sparse:
@@ -312,6 +312,12 @@ def state_of(grad: Tensor | None) -> State:
     if not (-torch.inf < low and high < torch.inf):
         return State.NONFINITE
     return State.ZERO if low == 0.0 == high else State.ALIVE
+
+
+def held(tensor: Tensor) -> Tensor:
+    """Return what this rank holds of a tensor that is spread over ranks; reading more takes a collective."""
+    spread = getattr(tensor, "to_local", None)
+    return tensor if spread is None else spread()  # type: ignore[no-any-return]
 
 
 def _how(state: State, came: State) -> str:
@@ -356,7 +362,7 @@ def _saved_facts(node: Node) -> dict[str, Any]:
 
 def _numbers(tensor: Tensor) -> dict[str, Any]:
     """Describe a tensor by shape, range and shares."""
-    tensor = tensor.detach()
+    tensor = held(tensor.detach())
     facts: dict[str, Any] = {
         "shape": tuple(tensor.shape),
         "dtype": str(tensor.dtype).removeprefix("torch."),

@@ -6,11 +6,13 @@ certain now. Knows modules and optimizers, and no trainer.
 """
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from operator import is_
 from typing import Any
 
 import torch
@@ -36,6 +38,7 @@ _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
 _MIN_LATE_RUN = 2
+_NAMES_EVERY = 50  # batches after which the modules are walked again for new and replaced parameters
 _LATE_LOOKS = 3  # batches in which gradients are looked at once more after the step
 
 
@@ -204,7 +207,7 @@ class Session:
         """Look at the loss and its graph; findings that cannot be refuted are made here."""
         self._leave()
         if loss.device.type == "cpu" and self.automatic:
-            self._loss_finite = bool(torch.isfinite(loss.detach()).all())
+            self._loss_finite = _is_finite(loss)
         if self._now is None:
             if not loss.requires_grad:
                 self._explain_dead_loss()
@@ -302,6 +305,9 @@ class Session:
         """End the run: what has lasted until here becomes a finding."""
         self._leave()
         self._finish_trace()
+        self.audit.drain()
+        if self.audit.captured():
+            self.report.add_limit("steps that were captured as a CUDA graph were not looked at")
         if self.audit.tracks or self._batches:
             self._judge(final=True)
         if self._idle_steps and not self._live_steps:
@@ -527,12 +533,12 @@ class Session:
     def _observe(
         self, named: Mapping[str, Tensor], optimizer: Any, agreed: Mapping[str, State] | None = None
     ) -> None:
-        self._watch_updates(named, optimizer)
         if agreed is None and self._loss_finite:
-            agreed_here = self.audit.look(named, self.step)
-            states = self.audit.observe(named, self.step, states=agreed_here)
+            found = self.audit.look(named, self.step)
+            states = self.audit.observe(named, self.step, states=found)
         else:
             states = self.audit.observe(named, self.step, states=agreed)
+        self._watch_updates(named, optimizer)
         self._names_stale |= any(
             s is State.NONE and self.audit.tracks[n].run == 1 for n, s in states.items()
         )
@@ -581,7 +587,9 @@ class Session:
             return
         for name, param in named.items():
             if id(param) in frozen:
-                self.audit.track(name, param).frozen_lr += 1
+                track = self.audit.tracks.get(name)
+                if track is not None:
+                    track.frozen_lr += 1
 
     def _arm(self, states: Mapping[str, State]) -> None:
         """Ask for a trace of the next step where a new suspicion has no traced step to explain it."""
@@ -622,8 +630,8 @@ class Session:
         """Turn what has lasted into findings."""
         due = [
             n
-            for n, t in self.audit.tracks.items()
-            if n not in self._said and self._is_due(n, t, final=final)
+            for n in self.audit.suspects()
+            if n not in self._said and self._is_due(n, self.audit.tracks[n], final=final)
         ]
         if due:
             self._verdict(due)
@@ -950,6 +958,35 @@ class Session:
             seen_calls=sum(t.seen for t in traces),
             trace_ms=1000 * sum(t.seconds for t in traces),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What an optimizer held when its parameters were last named."""
+
+    params: list[Tensor]
+    live: list[bool]
+    named: dict[str, Tensor]
+
+    def holds(self, params: list[Tensor], live: list[bool]) -> bool:
+        """Say whether the optimizer still holds the same, and the same requires grad."""
+        return live == self.live and len(params) == len(self.params) and all(map(is_, params, self.params))
+
+
+def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Say whether two mappings hold the same tensors under the same names."""
+    return list(one) == list(other) and all(map(is_, one.values(), other.values()))
+
+
+def _rate(group: Mapping[str, Any]) -> float:
+    """Return the learning rate of a group, NaN where that would mean waiting for a device."""
+    rate = group.get("lr", 1.0)
+    return math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
+
+
+def _is_finite(loss: Tensor) -> bool:
+    loss = loss.detach()
+    return math.isfinite(loss.item()) if loss.numel() == 1 else bool(torch.isfinite(loss).all())
 
 
 def batch_tensors(batch: object, prefix: str = "batch", depth: int = 4) -> dict[str, Tensor]:

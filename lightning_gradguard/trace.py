@@ -602,7 +602,7 @@ class Recorder(TorchFunctionMode):
         if whole is not None:  # autograd links a written view to its base, past the view's own node
             call.inputs, call.live = (*call.inputs, whole), (*call.live, whole.rg)
         before = tuple(v for v in (whole or own,) if v is not None)
-        fresh = call.name in _OVERWRITES or call.name == "data="
+        fresh = call.name in _OVERWRITES or call.name == "data=" or _fills(call)
         self._rebind(call, tensor, added if fresh else (*before, *added))
         if call.name not in {"requires_grad=", "requires_grad_", "detach_", "data="}:
             self._write_sharers(call, tensor, added if fresh and whole is None else (*before, *added))
@@ -796,6 +796,11 @@ def _is_method(func: Any) -> bool:  # noqa: ANN401
 
 def _is_materialised(tensor: Tensor) -> bool:
     return not isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)
+
+
+def _fills(call: Call) -> bool:
+    """Say whether a call is `x[:] = y`."""
+    return call.name == "__setitem__" and call.constants[1:2] == (slice(None),)
 
 
 def _base(tensor: Tensor) -> Tensor | None:

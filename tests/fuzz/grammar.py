@@ -390,13 +390,14 @@ class Expectation:
     Attributes:
         state: parameter -> `LIVE`, `ZERO` or `CUT`.
         lines: parameter -> the lines to blame.
-        dead_terms: for each term that is cut off, the parameters that flow into it, and the lines.
+        dead_terms: for each term without a gradient, the parameters that flow into it, the lines,
+            and whether every way is cut, so that silence is wrong.
         cut: parameters that flow into the loss, and only through cuts.
     """
 
     state: dict[str, str] = field(default_factory=dict)
     lines: dict[str, set[int]] = field(default_factory=dict)
-    dead_terms: list[tuple[frozenset[str], set[int]]] = field(default_factory=list)
+    dead_terms: list[tuple[frozenset[str], set[int], bool]] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
 
 
@@ -428,7 +429,7 @@ class _Writer:
         self.touched: dict[str, set[int]] = {}
         self.values = [_Value("x", {})]
         self.count = 0
-        self.dead_terms: list[tuple[frozenset[str], set[int]]] = []
+        self.dead_terms: list[tuple[frozenset[str], set[int], bool]] = []
 
     def fresh(self) -> int:
         self.count += 1
@@ -504,9 +505,10 @@ class _Writer:
             name = f"t{self.fresh()}"
             mark = self.fresh()
             self.body.append(self.rng.choice(TERMS).format(t=name, a=value.name) + f"  #@{mark}")
-            if value.ways and all(s == CUT for way in value.ways.values() for s, _ in way):
+            states = {state for way in value.ways.values() for state, _ in way}
+            if states and LIVE not in states:
                 blamed = {m for way in value.ways.values() for _, ms in way for m in ms}
-                self.dead_terms.append((frozenset(value.ways), {mark, *blamed}))
+                self.dead_terms.append((frozenset(value.ways), {mark, *blamed}, states == {CUT}))
             names.append(name)
             ways.append(value.ways)
             self._touch(value.ways, mark)
@@ -585,9 +587,9 @@ def _program(writer: _Writer, ways: Ways) -> Program:
         if way and state == CUT:
             expected.cut.add(name)
         expected.lines[name] = {line for mark in marks for line in places.get(mark, ())}
-    for names, blamed in writer.dead_terms:
+    for names, blamed, surely in writer.dead_terms:
         lines = {line for mark in blamed for line in places.get(mark, ())}
-        expected.dead_terms.append((names, lines))
+        expected.dead_terms.append((names, lines, surely))
     return Program(source, expected)
 
 

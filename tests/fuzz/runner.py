@@ -177,12 +177,11 @@ def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome:
     """Compare terms without a gradient; those of parameters that nothing else trains need no word."""
     said = [d for d in report.diagnostics if d.code == "GG103"]
     missing = truth.named("none")
-    terms = [lines for names, lines in expected.dead_terms if not names & missing]
-    if truth.dead or truth.nonfinite:
-        terms = []
-    if said and not terms:
+    terms = [lines for names, lines, _ in expected.dead_terms if not names & missing]
+    surely = [names for names, _, cut in expected.dead_terms if cut and not names & missing]
+    if said and (truth.dead or not terms):
         outcome.faults.append(f"false GG103 on line {said[0].span and said[0].span.line}")
-    if terms and not said:
+    if surely and not said and not truth.dead:
         outcome.faults.append("missed GG103")
     if said and terms:
         lines = set().union(*terms)
