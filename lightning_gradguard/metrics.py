@@ -93,6 +93,8 @@ def recognise(trace: Trace, cut: Cut, goal: Value | None) -> Metric | None:
 
     Cost: some milliseconds; only paid when a finding is made.
     """
+    if goal is not None and goal.dtype.is_complex:
+        return None
     below = _below(trace, cut.output) if cut.output is not None else set()
     above = _above(goal) if goal is not None else set()
     named = _of_library(trace, cut, below, above)

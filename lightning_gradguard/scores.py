@@ -335,8 +335,8 @@ def _correlations(score: Tensor, target: Tensor) -> Iterator[Row]:
     yield "R2Score", {}, float(1 - (error**2).sum() / spread) if float(spread) else 0.0
     yield "ExplainedVariance", {}, float(1 - error.var(correction=0) * len(error) / spread) if float(spread) else 0.0
     gap = (score.mean() - target.mean()) ** 2
-    mixed = ((score - score.mean()) * (target - target.mean())).mean()
-    below = score.var(correction=0) + target.var(correction=0) + gap
+    mixed = ((score - score.mean()) * (target - target.mean())).sum() / max(len(score) - 1, 1)
+    below = score.var() + target.var() + gap
     yield "ConcordanceCorrCoef", {}, float(_ratio(2 * mixed, below))
 
 

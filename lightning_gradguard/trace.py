@@ -435,11 +435,21 @@ class Recorder(TorchFunctionMode):
         if call.is_exit or any(v.mark == HARD for v in call.outputs):
             for value, tensor in zip(call.inputs, tensors, strict=False):
                 self.trace.keep(value, tensor)
+                self._keep_above(value)
         elif call.inputs:
             return
         for value, tensor in zip(call.outputs, results, strict=False):
             if call.inputs or not tensor.shape:
                 self.trace.keep(value, tensor)
+
+    def _keep_above(self, value: Value, depth: int = 2) -> None:
+        """Hold what a value was selected or reshaped from, as long as it still exists."""
+        for parent in value.parents if depth and value.mark == FED and len(value.parents) < 4 else ():  # noqa: PLR2004
+            entry = self._live.get(parent.tensor_id)
+            tensor = entry[0]() if entry is not None and entry[1] is parent else None
+            if tensor is not None and parent.kind != "param":
+                self.trace.keep(parent, tensor)
+                self._keep_above(parent, depth - 1)
 
     # -- values
 

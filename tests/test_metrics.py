@@ -182,7 +182,7 @@ def recognised(step: Step, data: str) -> tuple[Metric | None, Tensor, Tensor, fl
     recorder.trace.keep(view.value, loss)
     recorder.trace.losses.append(view)
     TRACES[:] = [recorder.trace]
-    return _first(recorder.trace, view, params), scores.detach(), _plain(target, scores), float(loss)
+    return _first(recorder.trace, view, params), scores.detach(), target, float(loss.detach())
 
 
 def _first(trace: Trace, view: LossView, params: dict[str, Any]) -> Metric | None:
@@ -192,7 +192,3 @@ def _first(trace: Trace, view: LossView, params: dict[str, Any]) -> Metric | Non
     found = [c for s in sources for c in cuts.get(s, ())]
     assert found, "the shape does not cut the graph"
     return recognise(trace, found[0], view.value)
-
-
-def _plain(target: Tensor, scores: Tensor) -> Tensor:
-    return target

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GG104, GG105 and GG106: parameters whose gradient stays `None`."""
+
+from collections.abc import Iterable, Sequence
+
+from lightning_gradguard import advice, ops, syntax
+from lightning_gradguard.diagnose.cuts import cut_cause, cut_span, group_by_cut, leaves_torch, op_of
+from lightning_gradguard.diagnose.kills import backward_span, killer
+from lightning_gradguard.diagnose.places import (
+    inside_package,
+    is_users,
+    owner_of,
+    project_span,
+    site_of,
+    span_at,
+)
+from lightning_gradguard.diagnose.scene import Scene, finding
+from lightning_gradguard.diagnose.words import no_grad_evidence, phrase
+from lightning_gradguard.flow import Kill
+from lightning_gradguard.lineage import Cut
+from lightning_gradguard.rules import Diagnostic, Severity
+from lightning_gradguard.source import Span, locate
+
+__all__ = ["cut_parameters", "missing_parameters", "unused_parameters"]
+
+
+def missing_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
+    """GG104, GG105, GG106: parameters whose `.grad` stays `None`, grouped by what cuts them off."""
+    names = [n for n in names if n in scene.judged]
+    blocked = _function_kills(scene, names)
+    rest = [n for n in names if n not in {m for _, group in blocked for m in group}]
+    groups = [g for g in group_by_cut(scene, rest) if not _is_derivative(g[0])]
+    found = [_vanished(scene, kill, group) for kill, group in blocked]
+    found += [cut_parameters(scene, cut, group) for cut, group in groups]
+    cut_off = {n for _, group in group_by_cut(scene, rest) for n in group}
+    return found + unused_parameters(scene, [n for n in rest if n not in cut_off])
+
+
+def _is_derivative(cut: Cut) -> bool:
+    """Say whether a loss only sees a derivative, in which additive constants have no part."""
+    return cut.call.name == "grad" and cut.output is not None and cut.output.rg
+
+
+def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic:
+    left = cut.kind in {ops.Kind.EXIT, ops.Kind.COPY} or leaves_torch(cut)
+    raised = cut.op.endswith("inference_mode") and not scene.trace.losses
+    soft = cut.kind is ops.Kind.STOP and not left and not raised
+    code = "GG105" if left else "GG104"
+    op = op_of(cut)
+    back = site_of(cut.reentry.stack) if cut.reentry is not None else None
+    related = [s for s in (project_span(cut.stack),) if s is not None]
+    if back is not None:
+        related.append(locate(back, "and came back here, without its history"))
+    return finding(
+        code,
+        scene,
+        severity=Severity.WARNING if soft else Severity.ERROR,
+        params=names,
+        slots={"op": op.removeprefix("torch."), "parameters": phrase(names)},
+        op=op,
+        span=cut_span(cut),
+        related=tuple(related),
+        cause=cut_cause(scene, cut, None),
+        evidence=no_grad_evidence(scene),
+        effect="the optimizer skips these parameters, they keep their initial values",
+        help=advice.for_cut(scene.trace, cut),
+        metric=advice.metric_of(scene.trace, cut, None),
+    )
+
+
+def unused_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
+    """GG106: parameters that no operation uses, or whose results reach no loss."""
+    groups: dict[object, list[str]] = {}
+    spans: dict[object, tuple[Span | None, str, Severity, str]] = {}
+    for name in names:
+        key, info = _unused_place(scene, name)
+        groups.setdefault(key, []).append(name)
+        spans.setdefault(key, info)
+    return [_unused(scene, tuple(group), *spans[key]) for key, group in groups.items()]
+
+
+def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, str, Severity, str]]:
+    owner, attribute, prefix = owner_of(scene.model, name)
+    last = scene.lineage.furthest(name)
+    theirs = not is_users(type(owner)) or (
+        prefix.count(".") > 0 and inside_package(scene.model, prefix)
+    )
+    level = Severity.INFO if theirs else Severity.WARNING
+    if last is not None and last.stack:
+        site = site_of(last.stack)
+        cause = f"the last operation on the way from these parameters is `{last.public}`; no loss of this step depends on its result"
+        span = locate(site, "this result reaches no loss") if site else None
+        return ("used", site or last.index), (span, cause, level, last.public)
+    span = syntax.attribute_span(type(owner), attribute)
+    cause = f"`{prefix}` was created but no operation of the training step used it"
+    if any(m == prefix or m.startswith(prefix + ".") for m in scene.trace.elsewhere):
+        cause = f"`{prefix}` ran in another thread, where operations are not traced"
+    return ("idle", prefix), (
+        span.labelled(f"`{prefix}` is created here, never used in the training step")
+        if span
+        else None,
+        cause,
+        level,
+        "unused",
+    )
+
+
+def _unused(
+    scene: Scene, names: tuple[str, ...], span: Span | None, cause: str, level: Severity, op: str
+) -> Diagnostic:
+    prefix = names[0].rpartition(".")[0] or names[0]
+    return finding(
+        "GG106",
+        scene,
+        severity=level,
+        params=names,
+        slots={"parameters": phrase(names)},
+        op=None if op == "unused" else op,
+        span=span,
+        cause=cause,
+        evidence=no_grad_evidence(scene),
+        effect="the optimizer skips these parameters, they keep their initial values",
+        help=f"use `{prefix}` in the loss, delete it, or freeze it\n    self.{prefix}.requires_grad_(False)",
+    )
+
+
+def _function_kills(scene: Scene, names: Sequence[str]) -> list[tuple[Kill, tuple[str, ...]]]:
+    """Return the nodes that turned a live gradient into none at all, with what they cost."""
+    groups: dict[tuple[str, int], tuple[Kill, list[str]]] = {}
+    for flow in scene.flows:
+        for name in names:
+            leaf = flow.view.params.get(name)
+            for kill in (flow.kills(leaf) if leaf is not None and leaf >= 0 else [])[:1]:
+                groups.setdefault((kill.name, kill.seq), (kill, []))[1].append(name)
+    return [(kill, tuple(dict.fromkeys(group))) for kill, group in groups.values()]
+
+
+def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
+    op, stack = killer(scene, kill)
+    span = span_at(stack)
+    return finding(
+        "GG104",
+        scene,
+        severity=Severity.ERROR,
+        params=names,
+        slots={"op": op, "parameters": phrase(names)},
+        op=op,
+        span=span.labelled(f"the backward pass of `{op}` hands no gradient on") if span else None,
+        cause=f"a gradient arrives at `{kill.name}` and none leaves it towards these parameters",
+        related=backward_span(scene, kill),
+        evidence=no_grad_evidence(scene),
+        help="return a gradient for this input from the `backward` of the function",
+    )

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GG204: gradients that are NaN or infinite."""
+
+from collections.abc import Sequence
+
+import torch
+
+from lightning_gradguard import advice
+from lightning_gradguard.diagnose.places import project_span, span_at
+from lightning_gradguard.diagnose.scene import Scene, finding
+from lightning_gradguard.diagnose.words import function_of, phrase
+from lightning_gradguard.flow import Kill
+from lightning_gradguard.rules import Diagnostic
+from lightning_gradguard.trace import Call, LossView
+
+__all__ = ["nonfinite_gradients"]
+
+
+def nonfinite_gradients(
+    scene: Scene, names: Sequence[str], seen: Sequence[tuple[Call, str]]
+) -> list[Diagnostic]:
+    """GG204: NaN or inf in gradients, and the first operation in which it appeared.
+
+    Args:
+        scene: the failing step.
+        names: parameters with a non-finite gradient.
+        seen: calls whose result was not finite although their inputs were, with `nan` or `inf`.
+    """
+    kills = [k for flow in scene.flows for k in flow.broke()]
+    broken = [c for k in kills if (c := scene.trace.call_of(k.seq)) is not None]
+    origin = _forward_origin(scene, seen, broken)
+    call = origin[0] if origin is not None else next(iter(broken), None)
+    kill = kills[0] if kills and origin is None else None
+    span = span_at(call.stack) if call is not None else None
+    op = call.public if call is not None else (function_of(kill.name) if kill is not None else None)
+    return [
+        finding(
+            "GG204",
+            scene,
+            params=tuple(names),
+            slots={"parameters": phrase(tuple(names))},
+            op=op,
+            span=span.labelled("NaN or inf appears here first") if span else None,
+            related=tuple(
+                s
+                for s in (project_span(call.stack) if call is not None else None,)
+                if s is not None
+            ),
+            cause=_nonfinite_cause(scene, origin, kill, op),
+            evidence=scene.when,
+            effect="the optimizer writes NaN into these parameters, the next forward pass is NaN",
+            help=advice.for_nonfinite(op),
+        )
+    ]
+
+
+def _forward_origin(
+    scene: Scene, seen: Sequence[tuple[Call, str]], broken: Sequence[Call]
+) -> tuple[Call, str] | None:
+    """Return the first call of the forward pass that made a non-finite value which did harm.
+
+    Harm is done where the loss itself is not finite, or where the value went into an operation whose
+    derivative broke: masks of attention scores hold infinities that hurt nobody.
+    """
+    goals = [v for c in broken for v in (*c.inputs, *c.outputs)]
+    if not all(_is_finite(scene, v) for v in scene.trace.losses):
+        goals += [v.value for v in scene.trace.losses if v.value is not None]
+    harmful = scene.lineage.ancestors(goals)
+    return next((s for s in seen if not harmful.isdisjoint(s[0].outputs)), None)
+
+
+def _is_finite(scene: Scene, view: LossView) -> bool:
+    number = scene.trace.scalars.get(view.value) if view.value is not None else None
+    return number is None or bool(torch.isfinite(number).all())
+
+
+def _nonfinite_cause(
+    scene: Scene, origin: tuple[Call, str] | None, kill: Kill | None, op: str | None
+) -> str:
+    if origin is not None:
+        if origin[0].inputs and all(v.kind in {"batch", "unknown"} for v in origin[0].inputs):
+            return f"`{op}` is the first operation on a batch that holds {origin[1]}"
+        return f"`{op}` is the first operation in the forward pass whose result holds {origin[1]} although its inputs are finite"
+    if kill is None:
+        return "where it appeared first could not be observed: the failing step was not traced"
+    if any(isinstance(f, dict) and f.get("finite") is False for f in kill.facts.values()):
+        return f"`{op}` takes or gives values that are not finite in the forward pass already"
+    saved = next(
+        (
+            f
+            for n in ("self", "result", "other")
+            if isinstance(f := kill.facts.get(n), dict) and "min" in f
+        ),
+        None,
+    )
+    numbers = (
+        f"; the values it works on lie in [{saved['min']:.4g}, {saved['max']:.4g}]" if saved else ""
+    )
+    return f"the forward pass is finite, but the derivative of `{op}` is not{numbers}"

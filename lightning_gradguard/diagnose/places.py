@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From modules, parameters and optimizers to the lines that make them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from lightning_gradguard import syntax
+from lightning_gradguard.diagnose.scene import Scene
+from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
+from lightning_gradguard.trace import Call, LossView
+
+__all__ = [
+    "EARLY",
+    "first_use",
+    "inside_package",
+    "is_users",
+    "late_span",
+    "layer_span",
+    "loss_span",
+    "optimizer_span",
+    "owner_of",
+    "project_span",
+    "site_of",
+    "span_at",
+]
+
+# Methods that run before Lightning asks for the optimizers.
+EARLY = ("__init__", "setup", "configure_model", "prepare_data", "forward_init", "build")
+
+
+def first_use(scene: Scene, names: Sequence[str]) -> Span | None:
+    """Return the first call of the step that reads one of these parameters."""
+    values = {id(v) for n in names if (v := scene.trace.params.get(n)) is not None}
+    for call in scene.trace.calls:
+        if call.stack and any(id(v) in values for v in call.inputs):
+            return locate(call.stack[0])
+    return None
+
+
+def site_of(stack: Stack) -> Site | None:
+    return stack[0] if stack else None
+
+
+def span_at(stack: Stack, label: str = "") -> Span | None:
+    site = site_of(stack)
+    return locate(site, label) if site is not None else None
+
+
+def project_span(stack: Stack) -> Span | None:
+    """Return the nearest place in the user's project where the blamed one lies in a package."""
+    first, mine = site_of(stack), project(stack)
+    if first is None or mine is None or mine == first:
+        return None
+    return locate(mine, "called from here")
+
+
+def loss_span(view: LossView) -> Span | None:
+    call = view.value.call if view.value is not None else None
+    while call is not None and not call.stack:
+        call = next((v.call for v in call.inputs if v.call is not None), None)
+    return span_at(call.stack) if call is not None else None
+
+
+def layer_span(model: nn.Module, call: Call | None) -> Span | None:
+    """Return where the layer that made a call is defined, if it is one of torch's own."""
+    if call is None or not call.module:
+        return None
+    owner, attribute, prefix = owner_of(model, call.module + ".x")
+    if not type(owner).__module__.startswith("torch.nn"):
+        return None
+    head, _, rest = prefix.partition(".")
+    path = prefix.split(".")
+    for depth in range(len(path) - 1, -1, -1):
+        parent = model.get_submodule(".".join(path[:depth]))
+        if not type(parent).__module__.startswith("torch.nn"):
+            return _definition(type(parent), path[depth:], type(owner).__name__)
+    return None
+
+
+def _definition(cls: type, path: Sequence[str], kind: str) -> Span | None:
+    """Return the span of a layer inside the assignment of its container."""
+    whole = syntax.attribute_span(cls, path[0])
+    if whole is None:
+        return None
+    exact = syntax.element_span(cls, path, kind)
+    return (exact or whole).labelled(f"the layer `{'.'.join(path)}` is defined here")
+
+
+def owner_of(model: nn.Module, name: str) -> tuple[nn.Module, str, str]:
+    """Return the user's module that holds a parameter, the attribute there, and its dotted path."""
+    path = name.split(".")[:-1]
+    for depth in range(len(path) - 1, -1, -1):
+        try:
+            parent = model.get_submodule(".".join(path[:depth]))
+        except AttributeError:
+            continue
+        if not type(parent).__module__.startswith("torch.nn"):
+            return parent, path[depth], ".".join(path[: depth + 1])
+    return model, name.split(".")[-1] if not path else path[0], name if not path else path[0]
+
+
+def is_users(cls: type) -> bool:
+    code = next(
+        (c for f in vars(cls).values() if (c := getattr(f, "__code__", None)) is not None), None
+    )
+    return code is None or is_project_file(code.co_filename)
+
+
+def inside_package(model: nn.Module, prefix: str) -> bool:
+    path = prefix.split(".")[:-1]
+    parents = [model.get_submodule(".".join(path[:d])) for d in range(1, len(path) + 1)]
+    return any(
+        not is_users(type(p)) and not type(p).__module__.startswith("torch.nn") for p in parents
+    )
+
+
+def optimizer_span(
+    model: nn.Module, optimizers: Sequence[Any], outside: Sequence[str] = ()
+) -> Span | None:
+    """Return the call that makes the optimizer; of several, one that was to hold the parameters outside."""
+    code = getattr(getattr(type(model), "configure_optimizers", None), "__code__", None)
+    if code is None:
+        return None
+    names = {type(o).__name__ for o in optimizers}
+    spans = syntax.calls_named(code, names)
+    heads = {f"self.{n.partition('.')[0]}" for n in outside}
+    spare = [s for s in spans if any(h + "." in s.text or h + ")" in s.text for h in heads)]
+    if spare:
+        return spare[0].labelled("made here, but `configure_optimizers` does not return it")
+    last = syntax.return_span(type(model), "configure_optimizers")
+    return spans[0] if spans else last or syntax.method_span(type(model), "configure_optimizers")
+
+
+def late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
+    """Return what made or changed the module that holds the first of the names after construction."""
+    if not names:
+        return None
+    owner, attribute, _ = owner_of(model, names[0])
+    for cls in dict.fromkeys((*type(owner).__mro__, *type(model).__mro__)):
+        spans = [
+            s
+            for s in syntax.attribute_spans(cls, attribute)
+            if s.function.rpartition(".")[2] not in EARLY
+        ]
+        if spans:
+            return spans[-1]
+    if ".parametrizations." in names[0]:
+        return syntax.mention_span(
+            type(model), names[0].partition(".parametrizations")[0], outside=EARLY
+        )
+    return None

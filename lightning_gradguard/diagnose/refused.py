@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GG108, GG109 and GG110: what torch's own errors are about."""
+
+import re
+
+from torch import Tensor
+
+from lightning_gradguard import advice, syntax
+from lightning_gradguard.diagnose.missing import cut_parameters
+from lightning_gradguard.diagnose.places import EARLY, project_span, span_at
+from lightning_gradguard.diagnose.scene import Scene, finding
+from lightning_gradguard.diagnose.words import family_of
+from lightning_gradguard.lineage import Cut
+from lightning_gradguard.rules import Diagnostic
+from lightning_gradguard.source import Span
+from lightning_gradguard.trace import Call, LossView, Value
+
+__all__ = [
+    "inference_values",
+    "kept_graphs",
+    "overwritten_values",
+    "underived_call",
+    "undifferentiable_ops",
+]
+
+_OVERWRITTEN = re.compile(
+    r"\[torch\.[\w.]+ \[([\d, ]*)\]\](?:, which is output \d+ of (?:AsStridedBackward0|(\w+)))?"
+)
+
+
+def undifferentiable_ops(scene: Scene, view: LossView) -> list[Diagnostic]:
+    """GG108: an operation on the way to the loss for which torch has no derivative."""
+    found = []
+    for seq in view.underived:
+        call = scene.trace.call_of(seq)
+        if call is not None and call.stack:
+            found.append(_underived(scene, view, call))
+    return found[:1]
+
+
+def underived_call(scene: Scene, name: str) -> list[Diagnostic]:
+    """GG108 after the fact: torch has refused to differentiate an operation of this name."""
+    bare = name.removeprefix("aten::").split(".")[0].strip("_")
+    calls = [c for c in scene.trace.calls if c.stack and any(c.live) and _same_op(c.name, bare)]
+    view = scene.trace.losses[-1] if scene.trace.losses else LossView()
+    return [_underived(scene, view, calls[-1])] if calls else []
+
+
+def _same_op(name: str, bare: str) -> bool:
+    short = name.strip("_").removesuffix("=")
+    return (
+        short == bare or bare.startswith(short) or short.replace("floordiv", "floor_divide") == bare
+    )
+
+
+def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
+    before = scene.lineage.ancestors(call.inputs)
+    fed = [v.name for v in before if v.kind == "param"]
+    names = tuple(n for n in scene.judged if n in fed) or tuple(scene.judged)
+    span = span_at(call.stack)
+    return finding(
+        "GG108",
+        scene,
+        params=names,
+        slots={"op": call.public},
+        op=call.public,
+        span=span.labelled("torch cannot differentiate this") if span else None,
+        related=tuple(s for s in (project_span(call.stack),) if s is not None),
+        cause=f"`{call.public}` has no derivative in torch, so `backward()` raises when it arrives there",
+        help=advice.for_op(call),
+    )
+
+
+def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
+    """GG109: an in-place write destroyed a value that the backward pass needs."""
+    match = _OVERWRITTEN.search(text)
+    shape = tuple(int(n) for n in match.group(1).split(",") if n.strip()) if match else None
+    family = family_of(match.group(2)).lower() if match and match.group(2) else ""
+    writes = [(c, o) for c in scene.trace.calls for o in c.outputs if c.stack and _overwrites(c, o)]
+    fitting = [(c, o) for c, o in writes if shape is None or o.shape == shape]
+    ranked = sorted(fitting, key=lambda w: (not _made_by(w[1], family), w[0].index))
+    if not ranked:
+        return []
+    call = ranked[0][0]
+    span = span_at(call.stack)
+    return [
+        finding(
+            "GG109",
+            scene,
+            params=tuple(scene.judged),
+            slots={"op": call.public},
+            op=call.public,
+            span=span.labelled("overwrites a value that the backward pass needs") if span else None,
+            related=tuple(s for s in (project_span(call.stack),) if s is not None),
+            cause=f"an earlier operation keeps its {'result' if family else 'input'} for the derivative, and this call changes it in place",
+            help="write the result to a new tensor, as in `x = x * y` for `x *= y`",
+        )
+    ]
+
+
+def _overwrites(call: Call, output: Value) -> bool:
+    return any(v.tensor_id == output.tensor_id and v.kind != "param" for v in call.inputs)
+
+
+def _made_by(value: Value, family: str) -> bool:
+    return any(
+        v.tensor_id == value.tensor_id
+        and v.call is not None
+        and family.startswith(v.call.name.strip("_"))
+        for v in value.parents
+    )
+
+
+def kept_graphs(scene: Scene) -> list[Diagnostic]:
+    """GG110: a value that still carries the graph of an earlier step was used again."""
+    found = []
+    for prefix, module in scene.model.named_modules():
+        for attribute, item in vars(module).items():
+            if _holds_graph(item):
+                spans = syntax.attribute_spans(type(module), attribute)
+                late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
+                name = f"{prefix}.{attribute}" if prefix else attribute
+                found.append(_kept_graph(scene, name, late[-1] if late else None))
+    return found[:1]
+
+
+def _holds_graph(item: object, depth: int = 3) -> bool:
+    if isinstance(item, Tensor):
+        return item.grad_fn is not None
+    if isinstance(item, dict) and depth:
+        return any(_holds_graph(v, depth - 1) for v in item.values())
+    return (
+        isinstance(item, (list, tuple))
+        and depth > 0
+        and any(_holds_graph(v, depth - 1) for v in item)
+    )
+
+
+def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
+    return finding(
+        "GG110",
+        scene,
+        params=tuple(scene.judged),
+        slots={"name": name},
+        span=span.labelled("keeps the graph of this step for the next one") if span else None,
+        cause=f"`self.{name}` still carries the graph of an earlier step, whose saved values were freed by its `backward()`",
+        help=f"detach what is carried over\n    self.{name} = self.{name}.detach()",
+    )
+
+
+def inference_values(scene: Scene) -> list[Diagnostic]:
+    """GG104: a value made in inference mode went into an operation that needs it for its backward."""
+    calls = [
+        c for c in scene.trace.calls if c.off is not None and c.off.how.endswith("inference_mode")
+    ]
+    live = [(c, v) for c in calls for v, rg in zip(c.inputs, c.live, strict=True) if rg]
+    if not live:
+        return []
+    cut = Cut(live[0][0], live[0][1], live[0][0].outputs[0] if live[0][0].outputs else None)
+    return [cut_parameters(scene, cut, tuple(scene.judged))]
