@@ -57,7 +57,8 @@ class Plan:
     Attributes:
         kind: `ddp`, `sharded`, `deepspeed` or `other`.
         params: name -> parameter that the strategy exchanges gradients for, in their order.
-        waits: the exchange waits for a gradient of every parameter, as plain DDP does.
+        waits: ranks that exchange different gradients wait for each other, or abort.
+        needs_all: the exchange needs a gradient of every parameter, as that of plain DDP.
         limits: what cannot be checked, and why.
         blind: nothing can be checked at all.
     """
@@ -65,13 +66,14 @@ class Plan:
     kind: str = "other"
     params: dict[str, Tensor] = field(default_factory=dict)
     waits: bool = False
+    needs_all: bool = False
     limits: tuple[str, ...] = ()
     blind: bool = False
 
     @property
     def walks(self) -> bool:
         """Say whether the graph of one rank shows all that this rank uses."""
-        return self.kind in {"ddp", "other"}
+        return self.kind != "sharded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ class Agreement:
         elif answer.differs("names"):
             self._give_up("the ranks", "they hold different parameters, so nothing can be compared between them")
         elif plan.kind == "deepspeed":
+            self.session.hold(plan.params)
             self._watch_hooks()
         elif session.sharded:
             self._count_shards()
@@ -415,7 +418,7 @@ class Agreement:
 
     def _expect_all(self, answer: Answer, found: bytes) -> None:
         """Under plain DDP, report what no rank reaches while all of them wait for it."""
-        if not self.plan.waits or not found or answer.high.content == self._whole:
+        if not self.plan.needs_all or not found or answer.high.content == self._whole:
             return
         if answer.high.blind or answer.high.link != Link.PARAMETERS:
             return
@@ -623,11 +626,13 @@ def survey(trainer: Any, model: nn.Module, session: Session) -> Plan:  # noqa: A
     wrapped = getattr(trainer, "model", None)
     params = {n: p for n, p in session.trainable().items()}
     if "DeepSpeedStrategy" in kinds:
-        return Plan("deepspeed", params, limits=(_sharded_limit("DeepSpeed"),))
+        why = "gradients after their reduction: DeepSpeed keeps them to itself, the states are those before it"
+        return Plan("deepspeed", params, waits=True, limits=(why,))
     if isinstance(wrapped, torch.nn.parallel.DistributedDataParallel):
         left_out = getattr(wrapped, "parameters_to_ignore", ()) or ()
         params = {n: p for n, p in params.items() if n not in left_out}
-        return Plan("ddp", params, waits=not (wrapped.find_unused_parameters or wrapped.static_graph))
+        strict = not (wrapped.find_unused_parameters or wrapped.static_graph)
+        return Plan("ddp", params, waits=strict, needs_all=strict)
     fully = [m for m in (wrapped, *model.modules()) if hasattr(m, "_use_orig_params")]
     if any(not m._use_orig_params for m in fully):  # type: ignore[union-attr]  # noqa: SLF001
         why = "FSDP with `use_orig_params=False` keeps whole modules in one flat parameter; use `use_orig_params=True`"

@@ -317,7 +317,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def _show_gradients(self, trainer: Any, optimizer: Any) -> None:  # noqa: ANN401
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         every = self.log_every_n_steps or trainer.log_every_n_steps
-        self._gallery.step(trainer, self._session.judged(optimizer), every)
+        if trainer.global_step % max(every, 1) == 0:
+            self._gallery.step(trainer, self._session.judged(optimizer), every)
 
 
 def _is_last(trainer: Any) -> bool:  # noqa: ANN401

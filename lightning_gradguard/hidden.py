@@ -14,6 +14,7 @@ from lightning_gradguard.trace import Trace
 __all__ = ["hidden_tensors"]
 
 _DEPTH = 4
+_FRAMEWORKS = frozenset({"torch", "pytorch_lightning", "lightning", "builtins"})
 
 
 def hidden_tensors(
@@ -50,7 +51,7 @@ def _kept(
 ) -> Iterator[tuple[str, Tensor, nn.Module, str]]:
     """Yield the wanted leaves below plain attributes of the registered modules."""
     for prefix, module in model.named_modules():
-        for attribute, item in vars(module).items():
+        for attribute, item in (*vars(module).items(), *_class_tensors(type(module))):
             if attribute.startswith("_") and attribute in {
                 "_parameters",
                 "_buffers",
@@ -66,6 +67,14 @@ def _kept(
         for attribute, buffer in module._buffers.items():
             if buffer is not None and id(buffer) in wanted:
                 yield f"{prefix}.{attribute}" if prefix else attribute, buffer, module, attribute
+
+
+def _class_tensors(cls: type) -> Iterator[tuple[str, Any]]:
+    """Yield the tensors, modules and containers that stand on a class of the user's."""
+    for owner in cls.__mro__:
+        if owner.__module__.partition(".")[0] not in _FRAMEWORKS:
+            kinds = (Tensor, nn.Module, list, tuple, dict)
+            yield from ((k, v) for k, v in vars(owner).items() if isinstance(v, kinds))
 
 
 def _tensors(item: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:

@@ -72,6 +72,7 @@ def _render(report: Report, *, page: bool) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.filters["code"] = _with_code
     text: str = environment.get_template("report.html.jinja").render(
         page=page,
         report=report,
@@ -82,6 +83,17 @@ def _render(report: Report, *, page: bool) -> str:
         bars=_bars(report.gradients),
     )
     return text
+
+
+def _with_code(text: str) -> str:
+    """Escape a text, and set what stands in backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = enumerate(text.split("`"))
+    return Markup().join(  # every part is escaped here
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in parts
+    )
 
 
 def status_of(report: Report) -> str:
@@ -202,7 +214,7 @@ def _path(diagnostic: Diagnostic) -> list[_Step]:
     """Return the boxes of the drawing, none where no path is at fault."""
     if diagnostic.code.startswith(_PATHLESS):
         return []
-    names = fold_names(diagnostic.params).split("  ") if diagnostic.params else ["parameters"]
+    names = fold_names(diagnostic.params).split("  ")
     first = names[0] + (" ..." if len(names) > 1 else "")
     boxes = [("parameters", first, "start", True), *_between(diagnostic)]
     unused = _is_unused(diagnostic)

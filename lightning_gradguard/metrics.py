@@ -140,8 +140,13 @@ def _above(goal: Value) -> dict[Value, int]:
     seen, wave, distance = {goal: 0}, [goal], 0
     while wave:
         distance += 1
-        wave = [p for v in wave for p in v.parents if p not in seen and seen.setdefault(p, distance) == distance]
+        wave = [p for v in wave for p in _read(v) if p not in seen and seen.setdefault(p, distance) == distance]
     return seen
+
+
+def _read(value: Value) -> tuple[Value, ...]:
+    """Return what the call that made a value has read; a written view also reads what it held."""
+    return value.parents if value.call is None else tuple(dict.fromkeys((*value.parents, *value.call.inputs)))
 
 
 def _scalars(trace: Trace, below: set[Value], above: Mapping[Value, int], goal: Value | None) -> list[Value]:
@@ -748,7 +753,13 @@ def _outer_samples(
 
 
 def _pair(preds: Tensor, target: Tensor, value: Value) -> Iterator[Sample]:
-    if preds.numel() != target.numel() or target.numel() < 2:  # noqa: PLR2004 - nothing to compare
+    if target.numel() < 2:  # noqa: PLR2004 - nothing to compare
+        return
+    if _is_table(preds, target):
+        dim = 1 if preds.shape[2:] == target.shape[1:] else -1
+        labels = preds.argmax(dim).reshape(target.shape)
+        yield Sample("label", labels, target, preds.shape[dim])
+    if preds.numel() != target.numel():
         return
     target = target.reshape(preds.shape)
     two = bool(((target == 0) | (target == 1)).all())
@@ -770,6 +781,14 @@ def _pair(preds: Tensor, target: Tensor, value: Value) -> Iterator[Sample]:
     else:
         yield Sample("rank", preds, target)
         yield Sample("number", preds, target)
+
+
+def _is_table(preds: Tensor, target: Tensor) -> bool:
+    """Say whether the predictions have one dimension more, that of the classes."""
+    if preds.dim() != target.dim() + 1 or not preds.dtype.is_floating_point or target.dtype.is_floating_point:
+        return False
+    shape = tuple(target.shape)
+    return tuple(preds.shape[:-1]) == shape or (preds.shape[0], *preds.shape[2:]) == shape
 
 
 def _picks(value: Value) -> bool:

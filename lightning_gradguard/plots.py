@@ -160,7 +160,8 @@ def _bar(axes: Any, row: int, gradient: Gradient, low: float, high: float) -> No
     middle = math.sqrt(low * high)
     words = {"missing": "no gradient", "zero": "all zero", "nonfinite": "NaN or inf"}
     text = words[gradient.state]
-    axes.text(middle, row, text, ha="center", va="center", fontsize=7, color="white", weight="bold")
+    ink = "black" if gradient.state == "zero" else "white"
+    axes.text(middle, row, text, ha="center", va="center", fontsize=7, color=ink, weight="bold")
 
 
 def _legend(axes: Any) -> None:  # noqa: ANN401
@@ -174,7 +175,7 @@ def _legend(axes: Any) -> None:  # noqa: ANN401
         "nonfinite": "NaN or inf",
     }
     handles = [Patch(color=COLOURS[key], label=text) for key, text in words.items()]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=5)
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=5)
 
 
 def pixels(figure: "Figure") -> Any:  # noqa: ANN401  # numpy is an import of torch, not of this file

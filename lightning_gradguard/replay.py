@@ -30,7 +30,7 @@ class Replay:
         around: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self._model, self._arguments, self._around = model, arguments, around
-        self._state = torch.get_rng_state()
+        self._state = torch.default_generator.get_state()
 
     def copy(self) -> nn.Module:
         """Return a copy of the module that logs nothing.

@@ -9,6 +9,7 @@ import logging
 import math
 import re
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -26,6 +27,7 @@ from lightning_gradguard.hidden import hidden_tensors
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic, Severity, matching
+from lightning_gradguard.source import Span, is_user_file, locate
 from lightning_gradguard.trace import LossView, Recorder, Trace, walk
 
 __all__ = ["Session", "Settings"]
@@ -165,6 +167,10 @@ class Session:
         self._judged_ever.update(kept)
         return kept
 
+    def hold(self, named: Mapping[str, Tensor]) -> None:
+        """Judge these parameters too, where the optimizer does not say that it holds them."""
+        self._judged_ever.update(named)
+
     def trainable(self) -> dict[str, Tensor]:
         """Return name -> registered parameter that requires grad, in an optimizer or not."""
         names = self.names()
@@ -221,12 +227,18 @@ class Session:
         """Note which gradients are there, before module hooks and clipping touch them."""
         self._backward_seen = True
         self._close_flows()
+        self._watch_clearing()
+        if self._now is not None and not self.automatic:
+            self._enter()
+
+    def _watch_clearing(self) -> None:
+        """Note what has a gradient, while that may be asked for: reading thousands has its price."""
+        if self.automatic and self._batches > self.settings.patience and not self.audit.suspects():
+            return
         if not self._judged_ever:
             self.judged()
         bare = {n for n, p in self._judged_ever.items() if p.grad is None}
         self._bare = bare if self._bare is None else self._bare & bare
-        if self._now is not None and not self.automatic:
-            self._enter()
 
     def before_step(self, optimizer: Any) -> None:
         """Take the final gradients of one optimizer."""
@@ -257,7 +269,7 @@ class Session:
         self, named: Mapping[str, Tensor], states: Mapping[str, State], optimizer: Any
     ) -> None:
         """Take the states of the final gradients as all ranks have found them together."""
-        self._judged_ever.update(named)
+        self.hold(named)
         if not self._backward_seen and all(s <= State.NONE for s in states.values()):
             self._idle_steps += 1
             return
@@ -324,12 +336,13 @@ class Session:
         """Clean up after an exception in the run, and name the operation that torch refused."""
         self._leave()
         self._close_flows()
-        self._explain_error(str(error))
+        self._explain_error(error)
         self._now = None
         self._update_report()
 
-    def _explain_error(self, text: str) -> None:
+    def _explain_error(self, error: BaseException) -> None:
         """Name the line behind an error of torch's backward pass; the error itself is left alone."""
+        text = str(error)
         scene = self._scene(self._now) if self._now is not None else self._scene()
         if _UNREDUCED in text:
             self.emit(diagnose.awaited_parameters(scene, self._last_missing()))
@@ -341,7 +354,7 @@ class Session:
         elif "Inference tensors cannot be saved for backward" in text:
             self.emit(diagnose.inference_values(scene))
         elif "backward through the graph a second time" in text:
-            self.emit(diagnose.kept_graphs(scene))
+            self.emit(diagnose.kept_graphs(scene, _raised_at(error)))
 
     def _last_missing(self) -> list[str]:
         """Return the parameters without a gradient at the latest step."""
@@ -546,7 +559,9 @@ class Session:
             self._note_before_step(named, states)
         for name, state in states.items():
             if state is State.NONE and self._had_gradient(name):
-                self.audit.tracks[name].cleared += 1
+                track = self.audit.tracks[name]
+                # Nobody had looked after backward in the first step of a sudden run.
+                track.cleared += 2 if track.run == 2 and not track.cleared else 1
         broken = [n for n, s in states.items() if s is State.NONFINITE]
         if agreed is not None and broken:
             self._nonfinite(broken)
@@ -987,6 +1002,13 @@ def _rate(group: Mapping[str, Any]) -> float:
 def _is_finite(loss: Tensor) -> bool:
     loss = loss.detach()
     return math.isfinite(loss.item()) if loss.numel() == 1 else bool(torch.isfinite(loss).all())
+
+
+def _raised_at(error: BaseException) -> Span | None:
+    """Return the innermost line of the user's project in a traceback."""
+    frames = [(f.f_code, f.f_lasti) for f, _ in traceback.walk_tb(error.__traceback__)]
+    mine = [site for site in frames if is_user_file(site[0].co_filename)]
+    return locate(mine[-1]) if mine else None
 
 
 def batch_tensors(batch: object, prefix: str = "batch", depth: int = 4) -> dict[str, Tensor]:

@@ -111,6 +111,11 @@ def project(stack: Stack) -> Site | None:
     return next((site for site in stack if is_project_file(site[0].co_filename)), None)
 
 
+def is_user_file(filename: str) -> bool:
+    """Say whether a file is neither the framework's nor the standard library's."""
+    return _kind(filename) == _USER
+
+
 @functools.lru_cache(maxsize=8192)
 def is_project_file(filename: str) -> bool:
     """Say whether a file belongs to the user's project rather than to an installed package."""

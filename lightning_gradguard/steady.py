@@ -23,6 +23,8 @@ __all__ = ["Clock", "LateShelf", "Sampler", "Shelf", "Track", "can_sample"]
 _SAMPLES = 16
 # Up to here copying a whole gradient is cheaper than making a view of it.
 _SMALL = 1024
+# Up to here reading gradients one by one is cheaper than gathering them.
+_FEW = 32
 # Looks that may be under way on a device; more would mean that results are never read.
 _UNDER_WAY = 8
 
@@ -201,6 +203,16 @@ def _spread(grad: Tensor, stride: int) -> Tensor:
     return grad.as_strided((_SAMPLES,), (step,))
 
 
+def _shows_life(grad: Tensor) -> bool:
+    """Say whether the samples of one gradient show that it is alive and finite."""
+    count = grad.numel()
+    if count <= _SAMPLES:
+        values = grad.flatten().tolist() if grad.dim() != 1 else grad.tolist()
+    else:
+        values = _spread(grad, count // _SAMPLES).tolist()
+    return 0.0 < sum(map(abs, values)) < math.inf  # NaN fails both
+
+
 class Shelf:
     """Parameters of one optimizer on one device, most of which are alive at every step.
 
@@ -260,6 +272,8 @@ class Shelf:
     def _doubtful(self, grads: Sequence[Tensor | None]) -> list[int]:
         """Return the gradients whose samples do not show that they are alive and finite."""
         single = [i for i in self._single if grads[i] is not None]
+        if len(self._present) - len(single) <= _FEW:
+            return [i for i in self._present if i in single or not _shows_life(grads[i])]
         try:
             found = self._sums(grads)
         except RuntimeError:  # gradients of another layout than their parameters

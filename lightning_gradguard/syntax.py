@@ -211,6 +211,9 @@ def attribute_span(cls: type, attribute: str) -> Span | None:
         if found is None:
             continue
         node, filename = found
+        for child in node.body:
+            if isinstance(child, (ast.Assign, ast.AnnAssign)) and _names_in_class(child, attribute):
+                return span_of(child, filename, owner.__qualname__)
         for child in ast.walk(node):
             if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, attribute):
                 return span_of(
@@ -491,7 +494,21 @@ def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str, *, anywhere: bool
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     flat = [e for t in targets for e in (t.elts if isinstance(t, (ast.Tuple, ast.List)) else [t])]
     owned = [t for t in flat if isinstance(t, ast.Attribute) and t.attr == attribute]
-    return any(anywhere or _dotted(t.value) == "self" for t in owned)
+    if any(anywhere or _dotted(t.value) == "self" for t in owned):
+        return True
+    return any(_is_instance_dict(t, attribute) for t in flat)
+
+
+def _names_in_class(node: ast.Assign | ast.AnnAssign, attribute: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(t, ast.Name) and t.id == attribute for t in targets)
+
+
+def _is_instance_dict(target: ast.AST, attribute: str) -> bool:
+    """Recognise `self.__dict__["name"] = ...` and a name in a class body."""
+    if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Constant):
+        return False
+    return target.slice.value == attribute and _dotted(target.value).endswith("__dict__")
 
 
 def _registers(node: ast.Call, attribute: str) -> bool:
@@ -501,6 +518,7 @@ def _registers(node: ast.Call, attribute: str) -> bool:
         "register_module",
         "register_buffer",
         "setattr",
+        "__setattr__",
     }:
         return False
     return any(isinstance(a, ast.Constant) and a.value == attribute for a in node.args)
@@ -695,3 +713,14 @@ def all_suppressions(filename: str) -> list[tuple[Span, frozenset[str]]]:
             )
             found.append((span, suppressions(filename, number)))
     return found
+
+
+def assignments_in_file(filename: str, attribute: str) -> list[Span]:
+    """Return the spans of the assignments to an attribute of whatever object in a file."""
+    module = tree(filename)
+    found = [
+        node
+        for node in (ast.walk(module) if module is not None else ())
+        if isinstance(node, ast.Assign) and _assigns(node, attribute, anywhere=True)
+    ]
+    return [span_of(node, filename, "") for node in found]

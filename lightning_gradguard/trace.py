@@ -40,6 +40,8 @@ _OVERWRITES = frozenset(
     "zero_ fill_ copy_ normal_ uniform_ random_ bernoulli_ exponential_ geometric_ cauchy_ log_normal_"
     " set_".split()
 )
+# Calls that change what a tensor is without counting as a write.
+_REBINDS = frozenset({"requires_grad=", "requires_grad_", "detach_", "data=", "set_"})
 _IN_PLACE_DUNDERS = frozenset(
     "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__ __iand__"
     " __ior__ __ixor__".split()
@@ -261,6 +263,8 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.trace = Trace(step)
+        self._params = dict(params)
+        self._owners: dict[int, Tensor] | None = None
         self._param_ids = {id(p): name for name, p in params.items()}
         self._buffer_ids = {id(b): name for name, b in (buffers or {}).items()}
         self._batch_ids = {id(t): (weakref.ref(t), name) for name, t in (batch or {}).items()}
@@ -303,6 +307,7 @@ class Recorder(TorchFunctionMode):
         self._live.clear()
         self._stores.clear()
         self._ghosts.clear()
+        self._params, self._owners = {}, None
         self._by_seq.clear()
         self.trace.drop()
         self._on_loss = None
@@ -501,7 +506,8 @@ class Recorder(TorchFunctionMode):
         value = Value(tensor, "alias")
         value.parents = (origin,)
         value.mark = origin.mark
-        kind = "Parameter" if isinstance(tensor, torch.nn.Parameter) else "alias"
+        kind = "alias" if tensor.requires_grad else "data"
+        kind = "Parameter" if isinstance(tensor, torch.nn.Parameter) else kind
         call = Call(len(self.trace.calls), None, kind, capture(6), self._module())
         call.inputs, call.live = (origin,), (origin.rg,)
         call.outputs, value.call = [value], call
@@ -533,9 +539,19 @@ class Recorder(TorchFunctionMode):
             entry = self._live.get(key)
             if entry is not None and entry[0]() is not None and entry[0]() is not tensor:
                 return entry[1]
+        owner = self._param_stores().get(store)
+        if owner is not None and owner is not tensor:
+            return self.value(owner)
         # A leaf that requires grad was wrapped around a tensor that may be gone by now. Nothing else
         # is taken from the dead: their memory is used again.
         return self._ghosts.get(store) if tensor.requires_grad else None
+
+    def _param_stores(self) -> dict[int, Tensor]:
+        """Return storage -> parameter, made once and only if an unknown tensor turns up."""
+        if self._owners is None:
+            self._owners = {_storage(p): p for p in self._params.values() if _is_materialised(p)}
+            self._owners.pop(0, None)
+        return self._owners
 
     def _result(self, call: Call, tensor: Tensor, position: int) -> Value:
         value = Value(tensor, "op", call=call)
@@ -584,7 +600,7 @@ class Recorder(TorchFunctionMode):
     ) -> list[Tensor]:
         """Return the input tensors that the call changed in place."""
         name = call.name
-        if name in {"requires_grad=", "requires_grad_", "detach_", "data="} and tensors:
+        if name in _REBINDS and tensors:
             return tensors[:1]
         if name in _IN_PLACE_DUNDERS and args and isinstance(args[0], Tensor):
             return [args[0]]
@@ -614,12 +630,15 @@ class Recorder(TorchFunctionMode):
         before = tuple(v for v in (whole or own,) if v is not None)
         fresh = call.name in _OVERWRITES or call.name == "data=" or _fills(call)
         self._rebind(call, tensor, added if fresh else (*before, *added))
-        if call.name not in {"requires_grad=", "requires_grad_", "detach_", "data="}:
-            self._write_sharers(call, tensor, added if fresh and whole is None else (*before, *added))
+        if call.name not in _REBINDS:
+            kept = () if fresh and whole is None else before
+            self._write_sharers(call, tensor, (*kept, *added), added)
 
-    def _write_sharers(self, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> None:
+    def _write_sharers(
+        self, call: Call, tensor: Tensor, sources: tuple[Value, ...], added: tuple[Value, ...]
+    ) -> None:
         """Give the tensors that share the storage of a written one a new version."""
-        base, added = _base(tensor), tuple(v for v in call.inputs if v in sources[1:])
+        base = _base(tensor)
         for key in list(self._stores.get(_storage(tensor), {})):
             entry = self._live.get(key)
             other = entry[0]() if entry else None
@@ -627,9 +646,10 @@ class Recorder(TorchFunctionMode):
                 continue
             if base is other or _base(other) is (tensor if base is None else base):
                 self._rebind(call, other, sources)
-            else:
-                # Through a detached alias data flows, and no gradient.
-                value = self._rebind(call, other, (entry[1], *added))
+            else:  # through a detached alias data flows, and no gradient
+                old = entry[1]
+                call.inputs, call.live = (*call.inputs, old), (*call.live, old.rg)
+                value = self._rebind(call, other, (old, *added))
                 value.kind = "shared" if other.requires_grad and not tensor.requires_grad else "op"
 
     def _known(self, tensor: Tensor) -> Value | None:
@@ -778,7 +798,8 @@ def public_name(func: Any, name: str) -> str:  # noqa: ANN401
         'torch.Tensor.argmax'
     """
     if func is None:
-        return {"Parameter": "torch.nn.Parameter", "alias": "torch.autograd.Variable"}.get(name, name)
+        unseen = {"Parameter": "torch.nn.Parameter", "alias": "torch.autograd.Variable"}
+        return unseen.get(name, "torch.Tensor.data" if name == "data" else name)
     bare = name.removesuffix("=")
     if hasattr(torch.Tensor, bare) and _is_method(func):
         return f"torch.Tensor.{bare}"

@@ -389,5 +389,5 @@ LOOK_ALIKES: dict[str, tuple[Step, str]] = {
     "numpy norm": (lambda z, y: torch.tensor(float(np.linalg.norm(z.detach().numpy()))), "classes"),
     "fixed share": (lambda z, y: torch.tensor(math.sqrt(float((z.detach() ** 2).mean()))), "classes"),
     "agreement of views": (lambda z, y: (z.argmax(1) == (-z).argmin(1)).float().mean(), "classes"),
-    "soft numbers": (lambda z, y: torch.tensor([float(v) for v in z.mean(0)]).sum(), "classes"),
+    "soft numbers": (lambda z, y: torch.tensor([float(v) for v in z.detach().mean(0)]).sum(), "classes"),
 }  # fmt: skip

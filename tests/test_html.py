@@ -107,7 +107,7 @@ class TestPage:
             "src/train.py:17:21 in Net.step",
             'return 1 - (logits.argmax(1) == "<y>").mean() # & more',
             "the gradient stops here",
-            "`logits` & co",
+            "causelogits & co",
             "2 of 4 trainable parameters: net.0.{weight, bias}",
             "gradguard explain GG101",
             "1 error, 0 warnings at global step 3",
@@ -147,7 +147,7 @@ class TestPage:
         """The limits are part of the truth."""
         made = report()
         made.add_limit("layers behind `use_orig_params=False`")
-        assert "<li>layers behind `use_orig_params=False`</li>" in html.to_html(made)
+        assert "<li>layers behind <code>use_orig_params=False</code></li>" in html.to_html(made)
 
     def test_draws_the_gradients(self) -> None:
         """Lengths are on one log scale; what is missing is said in words."""

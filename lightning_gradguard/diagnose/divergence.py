@@ -48,8 +48,8 @@ def divergent_parameters(
         )
     size = len(having) + len(lacking)
     lost = (
-        f"the gradient exchange waits for gradients that {words(lacking)} never sends: the job hangs until the "
-        "time limit of the process group ends it"
+        "the ranks exchange different gradients: each waits for what the other never sends, and the job hangs "
+        "until the time limit of the process group ends it, or aborts"
         if waits
         else f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these parameters silently "
         f"gets {len(having)}/{size} of the average of the ranks that use it"

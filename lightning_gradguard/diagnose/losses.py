@@ -92,8 +92,8 @@ def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
         if n in frozen and v in scene.lineage.ancestors([view.value])
     ]  # type: ignore[list-item]
     span = loss_span(view) or syntax.method_span(type(scene.model), "training_step")
-    if used and not scene.judged:
-        cause = f"all {len(frozen)} parameters of the module have `requires_grad=False`"
+    if used:
+        cause = f"all {len(used)} parameters that the loss depends on have `requires_grad=False`"
         places = _freezing_spans(scene)
         return finding(
             "GG101", scene, params=tuple(used), op="torch.Tensor.requires_grad_", span=places[0] if places else span,
@@ -122,15 +122,13 @@ def untraced_loss(scene: Scene) -> list[Diagnostic]:
 
 
 def _freezing_spans(scene: Scene) -> list[Span]:
-    codes = [
-        getattr(f, "__code__", None) for c in type(scene.model).__mro__ for f in vars(c).values()
-    ]
-    own = [
-        c
-        for c in codes
-        if c is not None and is_project_file(c.co_filename) and "site-packages" not in c.co_filename
-    ]
-    return [s for c in own for s in syntax.calls_named(c, {"requires_grad_", "freeze"})]
+    """Return the places in the user's classes and their files where parameters are frozen."""
+    step = getattr(type(scene.model).training_step, "__code__", None)
+    if step is None:
+        return []
+    names = {"requires_grad_", "freeze"}
+    calls = syntax.calls_in_file(step.co_filename, names, outside=())
+    return calls + syntax.assignments_in_file(step.co_filename, "requires_grad")
 
 
 def _relabel(scene: Scene, view: LossView) -> Call | None:

@@ -29,11 +29,27 @@ def missing_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
     names = [n for n in names if n in scene.judged]
     blocked = _function_kills(scene, names)
     rest = [n for n in names if n not in {m for _, group in blocked for m in group}]
-    groups = [g for g in group_by_cut(scene, rest) if not _is_derivative(g[0])]
+    grouped = [(c, _without_own_loss(scene, c, group)) for c, group in group_by_cut(scene, rest)]
+    groups = [(c, g) for c, g in grouped if g and not _is_derivative(c)]
     found = [_vanished(scene, kill, group) for kill, group in blocked]
     found += [cut_parameters(scene, cut, group) for cut, group in groups]
-    cut_off = {n for _, group in group_by_cut(scene, rest) for n in group}
+    cut_off = {n for _, group in grouped for n in group}
     return found + unused_parameters(scene, [n for n in rest if n not in cut_off])
+
+
+def _without_own_loss(scene: Scene, cut: Cut, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out parameters that have a loss of their own, made and never sent back.
+
+    A stop on another loss is then deliberate, as between actor and critic.
+    """
+    if cut.kind is not ops.Kind.STOP:
+        return names
+    return tuple(n for n in names if not _ends_in_a_number(scene, n))
+
+
+def _ends_in_a_number(scene: Scene, name: str) -> bool:
+    last = scene.lineage.furthest(name)
+    return last is not None and all(o.rg and not o.shape for o in last.outputs)
 
 
 def _is_derivative(cut: Cut) -> bool:

@@ -77,8 +77,8 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
     shape = tuple(int(n) for n in match.group(1).split(",") if n.strip()) if match else None
     family = family_of(match.group(2)).lower() if match and match.group(2) else ""
     writes = [(c, o) for c in scene.trace.calls for o in c.outputs if c.stack and _overwrites(c, o)]
-    fitting = [(c, o) for c, o in writes if shape is None or o.shape == shape]
-    ranked = sorted(fitting, key=lambda w: (not _made_by(w[1], family), w[0].index))
+    fitting = [(c, o) for c, o in writes if shape is None or sorted(o.shape) == sorted(shape)]
+    ranked = sorted(fitting, key=lambda w: (w[1].kind == "param", not _made_by(w[1], family), w[0].index))
     if not ranked:
         return []
     call = ranked[0][0]
@@ -99,7 +99,9 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
 
 
 def _overwrites(call: Call, output: Value) -> bool:
-    return any(v.tensor_id == output.tensor_id and v.kind != "param" for v in call.inputs)
+    if output.kind == "param":
+        return call.name.endswith("_") and call.off is not None
+    return any(v.tensor_id == output.tensor_id for v in call.inputs)
 
 
 def _made_by(value: Value, family: str) -> bool:
@@ -111,8 +113,13 @@ def _made_by(value: Value, family: str) -> bool:
     )
 
 
-def kept_graphs(scene: Scene) -> list[Diagnostic]:
-    """GG110: a value that still carries the graph of an earlier step was used again."""
+def kept_graphs(scene: Scene, raised_at: Span | None = None) -> list[Diagnostic]:
+    """GG110: a value that still carries the graph of an earlier step was used again.
+
+    Args:
+        scene: the failing step.
+        raised_at: the user's own call of the backward pass that failed, in manual optimization.
+    """
     found = []
     for prefix, module in scene.model.named_modules():
         for attribute, item in vars(module).items():
@@ -121,6 +128,8 @@ def kept_graphs(scene: Scene) -> list[Diagnostic]:
                 late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
                 name = f"{prefix}.{attribute}" if prefix else attribute
                 found.append(_kept_graph(scene, name, late[-1] if late else None))
+    if not found and raised_at is not None:
+        return [_kept_graph(scene, "", raised_at)]
     return found[:1]
 
 
@@ -137,14 +146,17 @@ def _holds_graph(item: object, depth: int = 3) -> bool:
 
 
 def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
+    label = "keeps the graph of this step for the next one" if name else "goes through it again"
+    what = f"`self.{name}`" if name else "a part of this loss"
+    keep = f"detach what is carried over\n    self.{name} = self.{name}.detach()"
     return finding(
         "GG110",
         scene,
         params=tuple(scene.judged),
-        slots={"name": name},
-        span=span.labelled("keeps the graph of this step for the next one") if span else None,
-        cause=f"`self.{name}` still carries the graph of an earlier step, whose saved values were freed by its `backward()`",
-        help=f"detach what is carried over\n    self.{name} = self.{name}.detach()",
+        slots={"name": name or "the loss"},
+        span=span.labelled(label) if span else None,
+        cause=f"{what} still carries a graph whose saved values an earlier `backward()` has freed",
+        help=keep if name else "add the losses up and call `backward()` once",
     )
 
 

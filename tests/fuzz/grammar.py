@@ -158,7 +158,7 @@ ASIDE = (
     _row("l", "with torch.no_grad():", "    err{t} = ({a} - TARGET).pow(2).mean()"),
     _row("l", "with torch.no_grad():", "    self.running.mul_(0.9).add_({a}.mean(0), alpha=0.1)"),
     _row("l", "assert not {a}.isnan().any()"),
-    _row("l", "if {a}.max() > 1e6:", "    raise ValueError({a})"),
+    _row("l", "if {a}.max() == -1e6:", "    raise ValueError({a})"),
     _row("l", "array{t} = {a}.detach().cpu().numpy().round(2)"),
     _row("l", "norm{t} = float({a}.norm())"),
     _row("l", "rows{t} = [round(v, 2) for v in {a}[0].tolist()]"),
