@@ -79,4 +79,4 @@ class Classifier(LightningModule):
 
 
 if __name__ == "__main__":
-    LightningCLI(Classifier, Clouds, seed_everything_default=0)
+    LightningCLI(Classifier, Clouds, seed_everything_default=0, save_config_callback=None)

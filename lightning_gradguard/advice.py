@@ -2,12 +2,15 @@
 """What to write instead, in the user's own expressions."""
 
 import ast
+import re
+from collections.abc import Sequence
 
 from lightning_gradguard import ops, syntax
 from lightning_gradguard.flow import Kill
 from lightning_gradguard.lineage import Cut, Term
 from lightning_gradguard.metrics import Metric, recognise
 from lightning_gradguard.source import Span
+from lightning_gradguard.surrogate import Surrogate, metric_lines, surrogate
 from lightning_gradguard.trace import Call, LossView, Trace, Value
 
 
@@ -24,18 +27,55 @@ def subject(call: Call) -> str:
 
 def for_loss(trace: Trace, cut: Cut, view: LossView) -> str:
     """Return what to do about a loss that no gradient leaves."""
-    return for_cut(trace, cut)
+    found = recognised(trace, cut, view)
+    if found is None:
+        return for_cut(trace, cut)
+    loss = surrogate(trace, found)
+    where = f" in `{_names(loss)}`" if _names(loss) else ""
+    parts = [_block(f"train on a loss that is differentiable{where}, for example", loss.lines)]
+    return "\n".join([*parts, *_caveat(loss), _beside(trace, found)])
 
 
 def for_relabel(trace: Trace, cut: Cut, view: LossView, span: Span | None) -> str:
     """Return what to do about a relabelled loss."""
     first = f"delete line {span.line}" if span is not None else "remove the new leaf"
-    return f"{first}, then repair the place where the gradient was lost; {for_cut(trace, cut)}"
+    return f"{first}, then repair the place where the gradient was lost; {for_loss(trace, cut, view)}"
 
 
-def for_term(trace: Trace, cut: Cut, term: Term) -> str:
+def for_term(trace: Trace, cut: Cut, term: Term, view: LossView | None = None) -> str:
     """Return what to do about a dead term."""
-    return "drop the term and log it instead, or replace it with a differentiable one"
+    found = recognised(trace, cut, view, term.value)
+    if found is None:
+        return "drop the term and log it instead, or replace it with a differentiable one"
+    loss = surrogate(trace, found)
+    parts = [_block("drop the term, or replace it with a differentiable one, for example", loss.lines)]
+    return "\n".join([*parts, *_caveat(loss), _beside(trace, found)])
+
+
+def _names(loss: Surrogate) -> str:
+    """Return the expression that the suggested loss is differentiable in."""
+    match = re.search(r"F\.\w+\(([\w.\[\]]+),", loss.lines[-1])
+    return match.group(1) if match else ""
+
+
+def _block(text: str, lines: Sequence[str]) -> str:
+    return "\n".join([text, *(f"    {line}" for line in lines)])
+
+
+def _caveat(loss: Surrogate) -> list[str]:
+    return [f"({loss.caveat})"] if loss.caveat else []
+
+
+def _beside(trace: Trace, found: Metric) -> str:
+    """Return how to report the metric, and whether that is the number of the user's own code."""
+    if found.same:
+        text = f"and report the metric beside it: `{found.call}` gives the same value on this batch"
+    elif found.note or found.same is False:
+        note = f" ({found.note})" if found.note else ""
+        text = f"and report the metric beside it; your number follows another convention than `{found.call}`{note}"
+    else:
+        text = f"and report the metric beside it, `{found.call}`"
+    return _block(text, metric_lines(trace, found))
 
 
 def for_cut(trace: Trace, cut: Cut) -> str:
@@ -83,7 +123,11 @@ def recognised(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None
     """Return the metric that the cut chain computes, if there is one."""
     if view is None and trace.losses:
         view = trace.losses[-1]
-    return recognise(trace, cut, goal or (view.value if view is not None else None))
+    goal = goal or (view.value if view is not None else None)
+    key = (cut.call.index, goal)
+    if key not in trace.recognised:
+        trace.recognised[key] = recognise(trace, cut, goal)
+    return trace.recognised[key]
 
 
 def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:

@@ -55,9 +55,10 @@ class Plan:
     """How a strategy treats gradients.
 
     Attributes:
-        kind: `ddp`, `sharded`, `deepspeed` or `other`.
+        kind: `ddp`, `sharded`, `tensor`, `deepspeed` or `other`.
         params: name -> parameter that the strategy exchanges gradients for, in their order.
-        waits: ranks that exchange different gradients wait for each other, or abort.
+        exchange: what happens to a gradient that only some ranks have: the others make them `wait` or
+            abort, it is made a `mean` with zeros, or the ranks keep it for themselves (`none`).
         needs_all: the exchange needs a gradient of every parameter, as that of plain DDP.
         limits: what cannot be checked, and why.
         blind: nothing can be checked at all.
@@ -65,7 +66,7 @@ class Plan:
 
     kind: str = "other"
     params: dict[str, Tensor] = field(default_factory=dict)
-    waits: bool = False
+    exchange: str = "none"
     needs_all: bool = False
     limits: tuple[str, ...] = ()
     blind: bool = False
@@ -132,7 +133,7 @@ class Agreement:
     def start(self) -> None:
         """Make sure that all ranks hold the same parameters, and take note of what cannot be checked."""
         session, plan = self.session, self.plan
-        session.sharded = plan.kind in {"sharded", "deepspeed"}
+        session.sharded = plan.kind in {"sharded", "tensor", "deepspeed"}
         for limit in plan.limits:
             self.report.add_limit(limit)
         answer = self._compare(Note(Event.STEP, self._key, news=bool(plan.blind)))
@@ -459,7 +460,7 @@ class Agreement:
     def _divergent_sets(self, records: Sequence[_Record]) -> None:
         """Report parameters that only some ranks use, at once where the exchange would wait for them."""
         groups = self._groups(records)
-        if not self.plan.waits:
+        if self.plan.exchange != "wait":
             self._note_halved(groups)
             self._conclude(self._halved(final=False))
             return
@@ -512,12 +513,12 @@ class Agreement:
         """Let the first rank that uses these parameters say where; every rank must call this."""
         names = [self._names[i] for i in places]
         lacking = [i for i in range(self.ranks.size) if i not in having]
-        waits = self.plan.waits
+        exchange = self.plan.exchange
 
         def build(*, bare: bool) -> list[Diagnostic]:
             scene = self._scene(when, bare=bare)
             use = None if bare else next((self._uses[n] for n in names if n in self._uses), None)
-            return diagnose.divergent_parameters(scene, names, having, lacking, waits=waits, use=use)
+            return diagnose.divergent_parameters(scene, names, having, lacking, exchange=exchange, use=use)
 
         mine = self._try("ranks", lambda: build(bare=False)) if self.ranks.rank == having[0] else None
         told: list[Diagnostic] | None = self.ranks.gather(mine)[having[0]]
@@ -627,20 +628,22 @@ def survey(trainer: Any, model: nn.Module, session: Session) -> Plan:  # noqa: A
     params = {n: p for n, p in session.trainable().items()}
     if "DeepSpeedStrategy" in kinds:
         why = "gradients after their reduction: DeepSpeed keeps them to itself, the states are those before it"
-        return Plan("deepspeed", params, waits=True, limits=(why,))
+        return Plan("deepspeed", params, "wait", limits=(why,))
     if isinstance(wrapped, torch.nn.parallel.DistributedDataParallel):
         left_out = getattr(wrapped, "parameters_to_ignore", ()) or ()
         params = {n: p for n, p in params.items() if n not in left_out}
         strict = not (wrapped.find_unused_parameters or wrapped.static_graph)
-        return Plan("ddp", params, waits=strict, needs_all=strict)
+        return Plan("ddp", params, "wait" if strict else "mean", needs_all=strict)
     fully = [m for m in (wrapped, *model.modules()) if hasattr(m, "_use_orig_params")]
     if any(not m._use_orig_params for m in fully):  # type: ignore[union-attr]  # noqa: SLF001
         why = "FSDP with `use_orig_params=False` keeps whole modules in one flat parameter; use `use_orig_params=True`"
         return Plan("sharded", {}, limits=(why,), blind=True)
     if fully:
         return Plan("sharded", params, limits=(_sharded_limit("FSDP"),))
+    if any(c.__name__ == "FSDPModule" for m in model.modules() for c in type(m).__mro__):
+        return Plan("sharded", params, limits=(_sharded_limit("FSDP"),))
     if any(hasattr(p, "to_local") for p in params.values()):
-        return Plan("sharded", params, limits=(_sharded_limit("a sharded model"),))
+        return Plan("tensor", params)
     why = f"`{type(trainer.strategy).__name__}` is not known: how it exchanges gradients is taken from what they look like"
     return Plan("other", params, limits=(why,))
 

@@ -33,6 +33,7 @@ _NUMBERS = (
     "trace_steps",
     "every_n_steps",
     "log_every_n_steps",
+    "agree_every_n_steps",
     "figure_every_n_steps",
 )
 _TEXTS = ("metrics", "report", "figure")

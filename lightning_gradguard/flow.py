@@ -190,9 +190,12 @@ class Flow:
 
     def reaches(self, leaf: int) -> bool:
         """Say whether some live gradient arrived at a leaf."""
-        return any(
-            self.edges.get(e, State.NONE) >= State.ALIVE for e in self._above().get(leaf, ())
-        )
+        return self.live_ways(leaf) > 0
+
+    def live_ways(self, leaf: int) -> int:
+        """Return on how many edges a live gradient arrived at a leaf."""
+        entering = self._above().get(leaf, ())
+        return sum(self.edges.get(e, State.NONE) >= State.ALIVE for e in entering)
 
     def _blame(self, node: int, edge: int) -> list[Kill]:
         """Return the kill at an edge, or those that made the other factor of a product zero."""

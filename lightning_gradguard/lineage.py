@@ -302,11 +302,11 @@ class Lineage:
 
     def _gets_past(self, cut: Cut, live: set[Value], ends: Collection[Value]) -> bool:
         """Say whether the data of a cut reaches an end without meeting a value that is still alive."""
-        start = [cut.output] if cut.output is not None else self._reentered(cut.call)
+        start = [cut.output] if cut.output is not None else self._reentered(cut.call, live)
         tainted = {o for o in start if o not in live}
         for call in self.trace.calls[cut.call.index + 1 :]:
             if not tainted.isdisjoint(call.inputs):
-                after = self._reentered(call) if call.is_exit else call.outputs
+                after = self._reentered(call, live) if call.is_exit else call.outputs
                 tainted.update(
                     o
                     for o in after
@@ -314,9 +314,12 @@ class Lineage:
                 )
         return not tainted.isdisjoint(ends)
 
-    def _reentered(self, call: Call) -> list[Value]:
-        """Return what is made of the plain values that an exit hands out."""
-        return [o for entry in self._links_of(call) for o in entry.outputs]
+    def _reentered(self, call: Call, live: set[Value]) -> list[Value]:
+        """Return what is made of the plain values that an exit hands out, nothing if that is alive."""
+        entries = self._links_of(call)
+        if entries and live.issuperset(entries[0].outputs):
+            return []
+        return [o for entry in entries for o in entry.outputs]
 
     # -- values that leave torch and come back
 

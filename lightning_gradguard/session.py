@@ -118,6 +118,7 @@ class Session:
         self._late_looks = 0
         self._lost: dict[str, int] = {}
         self._lost_zero = False
+        self._frozen_steps: dict[str, int] = {}
         self._replay: Replay | None = None
         self._idle_steps = 0
         self._live_steps = 0
@@ -257,6 +258,8 @@ class Session:
         self._close_flows()
         raw = getattr(optimizer, "optimizer", optimizer)
         self._stepped.add(id(raw))
+        if not self.automatic and self._batches <= _LATE_LOOKS:
+            self._count_frozen(raw)
         return raw
 
     def local_states(self, named: Mapping[str, Tensor]) -> dict[str, State]:
@@ -744,6 +747,12 @@ class Session:
                     self.optimizers,
                 )
             )
+        held = [n for n, k in self._frozen_steps.items() if k and not self._trained(n)]
+        if held and final:
+            self._said.update(held)
+            why = "they required grad when training began and were frozen at every step of their optimizer"
+            span = diagnose.toggling_span(self.model)
+            self.emit(diagnose.unchanged_parameters(scene, held, why, span, self.optimizers))
         lost = [n for n in tracks if self._late_looks and self._lost.get(n) == self._late_looks]
         if lost and final:
             self._said.update(lost)
@@ -758,6 +767,19 @@ class Session:
                 )
             )
         self._judge_outsiders(scene)
+
+    def _trained(self, name: str) -> bool:
+        track = self.audit.tracks.get(name)
+        return track is not None and track.steps > 0
+
+    def _count_frozen(self, optimizer: Any) -> None:
+        """Count the steps of an optimizer at which parameters that were trainable at first are frozen."""
+        names = self.names()
+        for group in getattr(optimizer, "param_groups", ()):
+            for param in group["params"]:
+                name = names.get(id(param))
+                if name in self._samples and not param.requires_grad and not self._ignored(name):
+                    self._frozen_steps[name] = self._frozen_steps.get(name, 0) + 1
 
     # -- parameters outside of the optimizers
 
@@ -1001,7 +1023,9 @@ def _rate(group: Mapping[str, Any]) -> float:
 
 def _is_finite(loss: Tensor) -> bool:
     loss = loss.detach()
-    return math.isfinite(loss.item()) if loss.numel() == 1 else bool(torch.isfinite(loss).all())
+    if loss.numel() == 1 and not loss.is_complex():
+        return math.isfinite(loss.item())
+    return bool(torch.isfinite(loss).all())
 
 
 def _raised_at(error: BaseException) -> Span | None:

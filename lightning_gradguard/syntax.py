@@ -263,7 +263,8 @@ def calls_named(code: CodeType, names: Iterable[str]) -> list[Span]:
     """Return the spans of calls in a function whose callee has one of the names."""
     node, wanted = function_node(code), set(names)
     calls = [c for c in ast.walk(node) if isinstance(c, ast.Call)] if node is not None else []
-    return [span_of(c, code.co_filename, code.co_qualname) for c in calls if _callee(c) in wanted]
+    named = sorted((c for c in calls if _callee(c) in wanted), key=lambda c: c.lineno)
+    return [span_of(c, code.co_filename, code.co_qualname) for c in named]
 
 
 def depends(source: Stack, target: Stack) -> bool | None:
@@ -660,8 +661,13 @@ def return_span(cls: type, method: str) -> Span | None:
     node = function_node(code) if code is not None else None
     if code is None or node is None:
         return None
+    last = _last_return(node)
+    return span_of(last, code.co_filename, code.co_qualname) if last is not None else None
+
+
+def _last_return(node: ast.AST) -> ast.Return | None:
     found = [n for n in ast.walk(node) if isinstance(n, ast.Return)]
-    return span_of(found[-1], code.co_filename, code.co_qualname) if found else None
+    return max(found, key=lambda n: n.lineno, default=None)
 
 
 def sibling_return_span(code: CodeType, method: str) -> Span | None:
@@ -674,10 +680,9 @@ def sibling_return_span(code: CodeType, method: str) -> Span | None:
             continue
         for child in cls.body:
             if isinstance(child, _FUNCTIONS) and child.name == method:
-                found = [n for n in ast.walk(child) if isinstance(n, ast.Return)]
-                return (
-                    span_of(found[-1], code.co_filename, f"{cls.name}.{method}") if found else None
-                )
+                last = _last_return(child)
+                name = f"{cls.name}.{method}"
+                return span_of(last, code.co_filename, name) if last is not None else None
     return None
 
 

@@ -176,6 +176,7 @@ class Trace:
         self.fault: BaseException | None = None
         self.kept: dict[Value, tuple[Tensor, int]] = {}
         self.kept_bytes = 0
+        self.recognised: dict[Any, Any] = {}  # answers that would take the held tensors to find again
 
     def keep(self, value: Value, tensor: Tensor) -> None:
         """Hold a small tensor of a cut chain until the backward pass of its loss begins."""
@@ -268,6 +269,7 @@ class Recorder(TorchFunctionMode):
         self._param_ids = {id(p): name for name, p in params.items()}
         self._buffer_ids = {id(b): name for name, b in (buffers or {}).items()}
         self._batch_ids = {id(t): (weakref.ref(t), name) for name, t in (batch or {}).items()}
+        self._compiled = any(type(m).__name__ == "OptimizedModule" for m in (modules or {}).values())
         self._module_names = {id(m): name for name, m in (modules or {}).items()}
         self._live: dict[int, tuple[weakref.ref[Tensor], Value, int]] = {}
         self._stores: dict[int, dict[int, None]] = {}
@@ -287,10 +289,11 @@ class Recorder(TorchFunctionMode):
     def __enter__(self) -> "Recorder":
         """Start recording; module names come from global hooks, no module is touched."""
         hooks = torch.nn.modules.module
-        self._hooks = [
-            hooks.register_module_forward_pre_hook(self._enter_module),
-            hooks.register_module_forward_hook(self._leave_module, always_call=True),
-        ]
+        if not self._compiled:  # a compiled module warns when it meets global hooks
+            self._hooks = [
+                hooks.register_module_forward_pre_hook(self._enter_module),
+                hooks.register_module_forward_hook(self._leave_module, always_call=True),
+            ]
         self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
         super().__enter__()
         return self

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The variable GRADGUARD, the factories that Lightning calls, and notes to the service of a job."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -93,6 +94,12 @@ class TestParse:
         """A mode, then options of the constructor; lists go on over commas."""
         assert environment.parse(text) == options
         assert GradGuard(**options)
+
+    def test_knows_every_option_of_the_guard(self) -> None:
+        """The names are written down a second time, to keep torch out; they must not drift apart."""
+        names = set(inspect.signature(GradGuard.__init__).parameters) - {"self", "strict"}
+        known = {*environment._LISTS, *environment._NUMBERS, *environment._TEXTS}
+        assert names == known
 
     @pytest.mark.parametrize("text", ["", "0", "off", "No", " false "])
     def test_knows_when_nothing_is_asked_for(self, text: str) -> None:

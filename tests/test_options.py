@@ -19,7 +19,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"select": [""]}, ValueError, "got ''"),
     ({"ignore": {"GG1"}}, TypeError, "expected `ignore` to be a sequence of strings, got {'GG1'}"),
     ({"ignore": ["E501"]}, ValueError, "got 'E501'"),
-    ({"ignore_params": "head.*"}, TypeError, "expected `ignore_params` to be a sequence of strings"),
+    ({"ignore_params": "head.*"}, TypeError, "`ignore_params` to be a sequence of strings"),
     ({"ignore_params": [b"x"]}, TypeError, "got [b'x'] of type list"),
     ({"patience": 0}, ValueError, "expected `patience` to be at least 1, got 0"),
     ({"patience": 2.5}, TypeError, "expected `patience` to be an integer, got 2.5 of type float"),

@@ -344,6 +344,21 @@ class TestClasses:
         )
         assert syntax.clearing_span(run(text)["A"]) is None
 
+    @pytest.mark.xfail(reason="the last class of that name is taken", strict=True)
+    def test_class_of_the_same_name_is_told_apart(self) -> None:
+        """Two functions may each define a class `Net`."""
+        text = "".join(
+            f"def {name}():\n"
+            "    class Net:\n"
+            "        def __init__(self):\n"
+            f"            self.net = {number}\n"
+            "    return Net\n"
+            for name, number in (("f", 1), ("g", 2))
+        )
+        scope = run(text)
+        assert marked(syntax.attribute_span(scope["f"](), "net")) == "self.net = 1"
+        assert marked(syntax.attribute_span(scope["g"](), "net")) == "self.net = 2"
+
 
 class TestSwitches:
     """Decorators and blocks."""

@@ -19,6 +19,7 @@ from lightning_gradguard.diagnose.missing import missing_parameters, unused_para
 from lightning_gradguard.diagnose.nonfinite import nonfinite_gradients
 from lightning_gradguard.diagnose.optimizers import (
     stale_optimizer_parameters,
+    toggling_span,
     unassigned_gradients,
     unchanged_parameters,
     undone_gradients,
@@ -56,6 +57,7 @@ __all__ = [
     "nonfinite_gradients",
     "overwritten_values",
     "stale_optimizer_parameters",
+    "toggling_span",
     "unassigned_gradients",
     "unchanged_parameters",
     "unchecked",

@@ -22,7 +22,7 @@ def divergent_parameters(
     having: Sequence[int],
     lacking: Sequence[int],
     *,
-    waits: bool,
+    exchange: str,
     use: Span | None = None,
 ) -> list[Diagnostic]:
     """GG301: the graph reaches these parameters on some ranks only.
@@ -32,7 +32,7 @@ def divergent_parameters(
         names: the parameters.
         having: ranks whose graph reaches them.
         lacking: the other ranks.
-        waits: the gradient exchange waits for the ranks that lack them, as plain DDP does.
+        exchange: what happens to such a gradient: `wait`, `mean` or `none`.
         use: a call that reads one of them, where an earlier trace showed it.
     """
     span = use or first_use(scene, names)
@@ -46,15 +46,6 @@ def divergent_parameters(
             if made
             else None
         )
-    size = len(having) + len(lacking)
-    lost = (
-        "the ranks exchange different gradients: each waits for what the other never sends, and the job hangs "
-        "until the time limit of the process group ends it, or aborts"
-        if waits
-        else f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these parameters silently "
-        f"gets {len(having)}/{size} of the average of the ranks that use it"
-        + (", that is half of it" if 2 * len(having) == size else "")
-    )
     return [
         finding(
             "GG301",
@@ -69,10 +60,27 @@ def divergent_parameters(
             ranks=tuple(lacking),
             cause=f"the loss depends on {phrase(tuple(names))} on {words(having)}; on {words(lacking)} no path leads from the loss to them",
             evidence=scene.when,
-            effect=lost,
+            effect=_what_becomes(exchange, having, lacking),
             help="let every rank use the same layers in the same step; where a rank has nothing to add, multiply by 0 instead of leaving the layer out",
         )
     ]
+
+
+def _what_becomes(exchange: str, having: Sequence[int], lacking: Sequence[int]) -> str:
+    """Say what a strategy makes of a gradient that only some ranks have."""
+    size = len(having) + len(lacking)
+    if exchange == "wait":
+        return (
+            "the ranks exchange different gradients: each waits for what the other never sends, and the job hangs "
+            "until the time limit of the process group ends it, or aborts"
+        )
+    if exchange == "mean":
+        half = ", that is half of it" if 2 * len(having) == size else ""
+        return (
+            f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these parameters silently "
+            f"gets {len(having)}/{size} of the average of the ranks that use it{half}"
+        )
+    return f"only {words(having)} will change these parameters: the copies on the ranks drift apart in silence"
 
 
 def divergent_losses(

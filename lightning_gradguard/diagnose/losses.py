@@ -38,7 +38,7 @@ def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
     if view.requires_grad:
         relabel = _relabel(scene, view)
         return [_relabelled(scene, view, relabel, groups)] if relabel is not None and groups else []
-    if not groups:
+    if not groups or _judged_and_frozen(scene, view):
         return [_unrelated_loss(scene, view)]
     cut, _ = groups[0]
     others = [c for c, _ in groups[1:4]]
@@ -81,6 +81,13 @@ def _frozen_loss(scene: Scene, view: LossView, frozen: Sequence[Call]) -> Diagno
         cause=f"{count_of(len(frozen), 'parameter')} lost `requires_grad` in this step before the loss was computed",
         help="freeze for the time of the computation only, and switch `requires_grad` on again after it",
     )
+
+
+def _judged_and_frozen(scene: Scene, view: LossView) -> list[str]:
+    """Return parameters of the loss that were trained before and do not require grad any more."""
+    inside = scene.lineage.ancestors([view.value]) if view.value is not None else set()
+    frozen = {n for n, p in scene.judged.items() if not p.requires_grad}
+    return [v.name for v in inside if v.kind == "param" and v.name in frozen]
 
 
 def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:

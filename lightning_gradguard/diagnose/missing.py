@@ -49,7 +49,10 @@ def _without_own_loss(scene: Scene, cut: Cut, names: tuple[str, ...]) -> tuple[s
 
 def _ends_in_a_number(scene: Scene, name: str) -> bool:
     last = scene.lineage.furthest(name)
-    return last is not None and all(o.rg and not o.shape for o in last.outputs)
+    if last is None:
+        return False
+    goal = scene.lineage.ancestors([v.value for v in scene.trace.losses if v.value is not None])
+    return all(o.rg and not o.shape and o not in goal for o in last.outputs)
 
 
 def _is_derivative(cut: Cut) -> bool:

@@ -15,6 +15,7 @@ from lightning_gradguard.source import Span
 
 __all__ = [
     "stale_optimizer_parameters",
+    "toggling_span",
     "unassigned_gradients",
     "unchanged_parameters",
     "undone_gradients",
@@ -150,6 +151,17 @@ def undone_gradients(scene: Scene, names: Sequence[str], *, zeroed: bool) -> lis
             help="clip to a norm above 0, and leave the gradients alone otherwise",
         )
     ]
+
+
+def toggling_span(model: nn.Module) -> Span | None:
+    """Return the first `toggle_optimizer` or freezing call in the file of the training step."""
+    code = getattr(getattr(type(model), "training_step", None), "__code__", None)
+    if code is None:
+        return None
+    names = {"toggle_optimizer", "requires_grad_", "freeze"}
+    found = syntax.calls_in_file(code.co_filename, names, outside=("__init__",))
+    found += syntax.assignments_in_file(code.co_filename, "requires_grad")
+    return found[0] if found else None
 
 
 def _undoing_span(model: nn.Module) -> Span | None:

@@ -61,7 +61,7 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
         cause="the term holds no differentiable path to a parameter. The rest of the loss still trains "
         f"{count_of(len(live), 'parameter')}, so training runs and this term only shifts the logged value",
         evidence=share,
-        help=advice.for_term(scene.trace, cut, term),
+        help=advice.for_term(scene.trace, cut, term, view),
         metric=advice.metric_of(scene.trace, cut, view, goal=term.value),
     )
 

@@ -47,14 +47,13 @@ def waits(scene: Scene, name: str) -> bool:
 
 
 def kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
-    found: list[Kill] = []
-    reached = False
-    for flow in scene.flows:
-        leaf = flow.view.params.get(name)
-        if leaf is not None and leaf >= 0:
-            reached = True
-            found.extend(flow.kills(leaf))
-    return found, reached
+    """Return where the gradient of a parameter died, and whether some loss reaches it at all.
+
+    Of several backward passes those count in which it did die; a live one was cleared before the step.
+    """
+    reached = [(f, leaf) for f in scene.flows if (leaf := f.view.params.get(name, -1)) >= 0]
+    dead = [(f, leaf) for f, leaf in reached if f.live_ways(leaf) != 1]
+    return [k for f, leaf in dead or reached[-1:] for k in f.kills(leaf)], bool(reached)
 
 
 def _kill_key(scene: Scene, kill: Kill) -> object:

@@ -12,6 +12,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from lightning_gradguard import GradGuard
 
@@ -60,7 +61,10 @@ class Model(pl.LightningModule):
         if self.on("raise"):
             message = "boom"
             raise ValueError(message)
-        hidden = self.body(x)
+        if self.on("checkpoint"):
+            hidden = checkpoint(self.body, x.requires_grad_(), use_reentrant=True)
+        else:
+            hidden = self.body(x)
         loss = self.tail(hidden).pow(2).mean()
         if not self.on("unused"):
             scale = 0.0 if self.on("zero") else 1.0

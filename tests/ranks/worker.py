@@ -6,6 +6,7 @@ of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `port`,
 the process group in s). Every training has its own process group.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -37,9 +38,11 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     """Train once; returns what a test may want to know."""
     os.environ.update(PLACE, MASTER_PORT=str(job["port"]))
     torch.manual_seed(0)
-    guard = GradGuard(**job.get("guard", {}))
+    options = dict(job.get("trainer", {}))
+    if options.get("logger") == "recorder":
+        options["logger"] = models.Recorder()
+    guard = GradGuard(**(job.get("guard") or {}))
     model = models.build(job["case"], job["strategy"], guard)
-    options = job.get("trainer", {})
     started = time.perf_counter()
     error: BaseException | None = None
     told: list[str] = []
@@ -48,7 +51,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         trainer = pl.Trainer(
             **{**QUIET, **options},
             strategy=strategies.make(job["strategy"], timedelta(seconds=job.get("limit", 20))),
-            callbacks=[guard, *models.callbacks(job["case"], guard)],
+            callbacks=[guard, *models.callbacks(job["case"], guard)] if job.get("guard", {}) is not None else [],
         )
         try:
             trainer.fit(model)
@@ -68,7 +71,12 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "modes": torch._C._len_torch_function_stack(),
         "groups": len(dist.distributed_c10d._world.pg_map) if dist.is_initialized() else 0,
         "logged": models.logged(model),
+        "weights": hashlib.sha256(b"".join(bytes(_local(p).tolist().__repr__(), "ascii") for p in model.parameters())).hexdigest(),
     }
+
+
+def _local(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.to_local() if hasattr(tensor, "to_local") else tensor
 
 
 def main() -> None:

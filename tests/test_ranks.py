@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several processes, one verdict: what every rank says, in which step, and that none of them hangs.
+
+The processes write what came of each training; their exit codes are not looked at, because gloo may
+abort a process after a good run.
+"""
+
+import importlib.util
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from lightning_gradguard import Span
+from lightning_gradguard.agreement import cadence
+from lightning_gradguard.ranks import Link, digest, merge_findings, reached, words
+from lightning_gradguard.rules import RULES, Diagnostic, Severity
+
+
+HERE = Path(__file__).parent / "ranks"
+sys.path.insert(0, str(HERE))
+import launch  # noqa: E402 - beside the workers, which are no part of the tests' path
+import table  # noqa: E402
+
+
+ROOT = Path(__file__).resolve().parents[1]
+Record = dict[str, Any]
+Outcomes = dict[str, list[Record]]
+
+
+def found(record: Record) -> list[tuple[str, Any, int]]:
+    """Return code, ranks and step of every finding that counts, or of the notes where none does."""
+    said = record["report"]["diagnostics"]
+    loud = [d for d in said if d["severity"] != "info"] or said
+    return [(d["code"], d["ranks"], d["step"]) for d in loud]
+
+
+def check(records: Sequence[Record], cell: table.Cell, *, world: int = 2) -> None:
+    """Compare what all ranks wrote with what they should have."""
+    assert [r["rank"] for r in records] == list(range(world)), "a rank did not come to the end"
+    ranks = None if cell.ranks is None else list(cell.ranks)
+    want = {(cell.code, tuple(ranks) if ranks else None, cell.step)} if cell.code else set()
+    for record in records:
+        got = {(c, tuple(r) if r else None, s) for c, r, s in found(record)}
+        assert got == want, record["report"]
+        assert record["modes"] == 0
+        assert record["seconds"] < 15
+    assert len({json.dumps(r["report"]["diagnostics"]) for r in records}) == 1
+    _check_end(records, cell)
+
+
+def _check_end(records: Sequence[Record], cell: table.Cell) -> None:
+    if cell.ends == "raises" and cell.code != "GG901":
+        assert all(r["ours"] for r in records)
+        assert len({r["text"] for r in records}) == 1
+        assert all(cell.code in r["text"] for r in records)
+    elif cell.ends == "raises":
+        assert any(r["ours"] for r in records)
+        assert all(r["error"] for r in records)
+    elif cell.ends == "trains":
+        assert [r["error"] for r in records] == [None] * len(records)
+        assert [len(r["told"]) for r in records[1:]] == [0] * (len(records) - 1), "rank 0 speaks"
+        assert bool(records[0]["told"]) is bool(cell.code)
+
+
+def once(base: Path, name: str, work: Callable[[Path], Outcomes], patience: float) -> Outcomes:
+    """Do something in one of several test processes, and let the others wait for the result."""
+    result, folder = base / f"{name}.json", base / name
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        end = time.monotonic() + patience
+        while not result.exists() and time.monotonic() < end:
+            time.sleep(0.2)
+        return json.loads(result.read_text())  # type: ignore[no-any-return]
+    outcomes = work(folder)
+    draft = base / f"{name}.draft"
+    draft.write_text(json.dumps(outcomes))
+    draft.replace(result)
+    return outcomes
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that all test processes of this session share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def run_plan(base: Path, name: str, plan: Sequence[dict[str, Any]], deadline: float, world: int = 2) -> Outcomes:
+    """Run a plan once for all tests of this session."""
+    return once(base, name, lambda f: launch.launch(plan, f, deadline=deadline, world=world), deadline + 30)
+
+
+# -- the selection that always runs: two processes, one after another through all of it
+
+
+def _selection() -> Iterator[tuple[dict[str, Any], table.Cell]]:
+    for case in table.CASES:
+        yield table.job("ddp", case), table.expected("ddp", case)
+    some = [
+        ("ddp_unused", "unused"), ("ddp_unused", "unused@1"), ("ddp_unused", "leaf@1"), ("ddp_static", "unused@1"),
+        ("fsdp1", "healthy"), ("fsdp1", "unused"), ("fsdp1", "leaf@1"), ("fsdp2", "healthy"), ("fsdp2", "zero"),
+        ("fsdp2", "nograd@1"), ("fsdp2", "nan@1"), ("tp", "healthy"), ("tp", "unused@1"),
+    ]  # fmt: skip
+    for strategy, case in some:
+        yield table.job(strategy, case), table.expected(strategy, case)
+    strict = {"guard": {"strict": True}}
+    yield table.job("ddp", "unused@0", id="other-rank"), table.Cell("GG301", (0,), 0, "raises")
+    yield table.job("ddp", "unused@1+2", id="later"), table.Cell("GG301", (1,), 2, "raises")
+    yield table.job("ddp", "nograd@1+2", id="later-loss"), table.Cell("GG302", (1,), 2, "raises")
+    yield table.job("ddp", "nan@1", id="strict-nan", **strict), table.Cell("GG204", (1,), 0, "raises")
+    yield table.job("ddp", "leaf", id="strict-leaf", **strict), table.Cell("GG102", None, 0, "raises")
+    yield table.job("ddp_unused", "unused@1", id="strict-mean", **strict), table.Cell("GG301", (1,), 3, "raises")
+    yield table.job("ddp_unused", "flicker", id="flicker"), table.SILENT
+    yield table.job("ddp", "checkpoint", id="checkpoint"), table.SILENT
+    yield table.job("ddp", "manual", id="manual"), table.SILENT
+    yield table.job("ddp", "unused@1", id="ignored", guard={"ignore_params": ["side.*"]}, limit=3), table.Cell("other")
+    for name, trainer in OPTIONS.items():
+        yield table.job("ddp", "healthy", id=f"{name}-healthy", trainer=trainer), table.SILENT
+        yield table.job("ddp", "unused@1", id=f"{name}-unused", trainer=trainer), table.Cell("GG301", (1,), 0, "raises")
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "accumulate": {"accumulate_grad_batches": 2}, "bf16": {"precision": "bf16-mixed"}, "clip": {"gradient_clip_val": 0.1},
+}  # fmt: skip
+SELECTION = {job["id"]: (job, cell) for job, cell in _selection() if cell.code != "other"}
+EXTRA = [
+    table.job("ddp", "fault_before_backward@1+2", id="fault"),
+    table.job("ddp", "fault_before_backward@1+2", id="fault-strict", guard={"strict": True}),
+    table.job("ddp", "fault_take_states@0+1", id="fault-states"),
+    table.job("ddp", "unused+1", id="unannounced", guard={"agree_every_n_steps": 100}),
+    table.job("ddp", "healthy", id="rare", guard={"agree_every_n_steps": 2}),
+    table.job("ddp", "healthy", id="without", guard=None),
+    table.job("ddp", "healthy", id="scalars-ddp", trainer={"logger": "recorder", "log_every_n_steps": 1}),
+    table.job("fsdp1", "healthy", id="scalars-fsdp1", trainer={"logger": "recorder", "log_every_n_steps": 1}),
+    table.job("fsdp2", "healthy", id="scalars-fsdp2", trainer={"logger": "recorder", "log_every_n_steps": 1}),
+    table.job("fsdp1_flat", "healthy", id="flat"),
+    table.job("ddp", "raise@1+2", id="late-raise"),
+]
+
+
+@pytest.fixture(scope="session")
+def outcomes(base: Path) -> Outcomes:
+    """Return what came of the selection."""
+    plan = [job for job, _ in SELECTION.values()] + EXTRA
+    return run_plan(base, "ranks-selection", plan, 180)
+
+
+class TestSelection:
+    """What `make test` runs."""
+
+    @pytest.mark.parametrize("name", SELECTION)
+    def test_cell(self, outcomes: Outcomes, name: str) -> None:
+        """Every rank says the same, about the right ranks, at the right step."""
+        check(outcomes.get(name, []), SELECTION[name][1])
+
+    def test_names_where(self, outcomes: Outcomes) -> None:
+        """The error on every rank shows the line that only rank 0 runs."""
+        (said,) = outcomes["ddp-unused@1"][1]["report"]["diagnostics"]
+        assert said["params"] == ["side.weight", "side.bias"]
+        assert "self.side(source)" in said["span"]["text"]
+        assert "on rank 0" in said["span"]["label"]
+
+    def test_says_halved(self, outcomes: Outcomes) -> None:
+        """With `find_unused_parameters` nothing hangs, but the gradient is not what one rank computed."""
+        (said,) = outcomes["ddp_unused-unused@1"][0]["report"]["diagnostics"]
+        assert "silently gets 1/2" in said["effect"]
+        assert said["severity"] == "error"
+
+    def test_loss_of_one_rank_is_explained_by_that_rank(self, outcomes: Outcomes) -> None:
+        """The rank that still has a graph names the operation that cut that of the other."""
+        (said,) = outcomes["ddp-nograd@1"][0]["report"]["diagnostics"]
+        assert said["op"] == "torch.Tensor.detach"
+        assert "loss.detach()" in said["span"]["text"]
+
+    def test_user_error_is_passed_on(self, outcomes: Outcomes) -> None:
+        """The failing rank keeps its error; the other says which rank failed and how, at once."""
+        mine, theirs = outcomes["late-raise"]
+        assert theirs["error"] == "ValueError"
+        assert mine["ours"]
+        assert "rank 1 raised before its backward pass: ValueError: boom" in mine["text"]
+        assert mine["seconds"] < 10
+
+    @pytest.mark.parametrize(("name", "part"), [("fault", "trace"), ("fault-states", "audit")])
+    def test_bug_in_the_guard(self, outcomes: Outcomes, name: str, part: str) -> None:
+        """A bug on one rank switches the part off on all, and the training goes on."""
+        for record in outcomes[name]:
+            assert record["error"] is None
+            assert [d["code"] for d in record["report"]["diagnostics"]] == ["GG901"]
+            assert f"the {part} failed on rank" in record["report"]["limits"][0]
+
+    def test_bug_in_the_strict_guard(self, outcomes: Outcomes) -> None:
+        """Strict mode raises it on every rank in the same step."""
+        texts = {r["text"] for r in outcomes["fault-strict"]}
+        assert len(texts) == 1
+        assert "a bug in the guard" in texts.pop()
+        assert [r["global_step"] for r in outcomes["fault-strict"]] == [2, 2]
+
+    def test_gives_names_to_the_error_of_ddp(self, outcomes: Outcomes) -> None:
+        """Where no comparison was due, DDP strikes by itself, and the report names the parameters."""
+        for record in outcomes["unannounced"]:
+            assert record["error"] == "RuntimeError"
+            assert not record["ours"]
+            (said,) = record["report"]["diagnostics"]
+            assert said["code"] == "GG106"
+            assert said["params"] == ["side.weight", "side.bias"]
+
+    def test_weights_are_what_they_are_without(self, outcomes: Outcomes) -> None:
+        """A guard changes no bit of the weights of a healthy job."""
+        weights = {r["weights"] for name in ("without", "ddp-healthy", "rare") for r in outcomes[name]}
+        assert len(weights) == 1
+
+    def test_scalars_are_of_the_job(self, outcomes: Outcomes) -> None:
+        """Both ranks log the same norm and coverage, and sharding changes neither."""
+        names = ("scalars-ddp", "scalars-fsdp1", "scalars-fsdp2")
+        logged = [r["logged"] for name in names for r in outcomes[name]]
+        assert len(logged) == 6
+        for values in logged:
+            assert values["gradguard/coverage"] == 1.0
+            assert values["gradguard/grad_norm"] == pytest.approx(logged[0]["gradguard/grad_norm"], rel=1e-4)
+
+    def test_flat_parameters_are_refused(self, outcomes: Outcomes) -> None:
+        """`use_orig_params=False` leaves nothing to look at, and the report says so."""
+        for record in outcomes["flat"]:
+            assert record["error"] is None
+            assert "use_orig_params=True" in record["report"]["limits"][0]
+
+    def test_leaves_no_process_group(self, outcomes: Outcomes) -> None:
+        """After fit, well ended or not, only the job's own group is left."""
+        for name in ("ddp-healthy", "ddp-unused@1", "ddp-nograd@1", "ddp-leaf", "strict-nan"):
+            assert [r["groups"] for r in outcomes[name]] == [1, 1]
+
+
+# -- the whole table
+
+
+@pytest.fixture(scope="session")
+def whole(base: Path) -> Outcomes:
+    """Return what came of all cells that need nothing extra."""
+    return run_plan(base, "ranks-table", [table.job(s, c) for s, c, _ in table.cells(deepspeed=False)], 420)
+
+
+@pytest.fixture(scope="session")
+def deepspeed(base: Path) -> Outcomes:
+    """Return what came of the cells of DeepSpeed."""
+    if importlib.util.find_spec("deepspeed") is None:
+        pytest.skip("DeepSpeed is not installed")
+    return run_plan(base, "ranks-deepspeed", [table.job(s, c) for s, c, _ in table.cells(deepspeed=True)], 420)
+
+
+def _params(*, deepspeed: bool) -> list[Any]:
+    return [pytest.param(s, c, cell, id=f"{s}-{c}") for s, c, cell in table.cells(deepspeed=deepspeed)]
+
+
+@pytest.mark.ranks
+class TestTable:
+    """Every cell of the page about ranks."""
+
+    @pytest.mark.parametrize(("strategy", "case", "cell"), _params(deepspeed=False))
+    def test_cell(self, whole: Outcomes, strategy: str, case: str, cell: table.Cell) -> None:
+        """The cell says what happens."""
+        check(whole.get(f"{strategy}-{case}", []), cell)
+
+    @pytest.mark.parametrize(("strategy", "case", "cell"), _params(deepspeed=True))
+    def test_deepspeed(self, deepspeed: Outcomes, strategy: str, case: str, cell: table.Cell) -> None:
+        """The cell says what happens."""
+        check(deepspeed.get(f"{strategy}-{case}", []), cell)
+
+    @pytest.mark.parametrize("strategy", ["fsdp1_units", "fsdp2", "fsdp2_units"])
+    def test_aborts_before_anything_can_be_seen(self, base: Path, strategy: str) -> None:
+        """Sharded layers that one rank skips end the job by themselves: the table says so rightly."""
+        done = run_plan(base, f"ranks-abort-{strategy}", [table.job(strategy, "unused@1", limit=5)], 40)
+        records = done.get(f"{strategy}-unused@1", [])
+        assert len(records) < 2 or all(r["error"] for r in records)
+
+
+def test_page_shows_the_table() -> None:
+    """The page about ranks holds the table that is tested."""
+    assert table.markdown() in (ROOT / "docs" / "ranks.md").read_text()
+
+
+# -- failures at random
+
+
+def _soak(count: int) -> Iterator[tuple[dict[str, Any], table.Cell]]:
+    rng = random.Random(20)  # noqa: S311 - a reproducible choice of failures
+    for number in range(count):
+        word = rng.choice(["unused", "nograd", "leaf"])
+        strategies = ["ddp", "ddp_view"] if word == "unused" else ["ddp", "ddp_view", "ddp_unused", "fsdp1", "fsdp2"]
+        rank, step = rng.randrange(2), rng.randrange(8)
+        job = table.job(rng.choice(strategies), f"{word}@{rank}+{step}", id=f"soak-{number}")
+        job |= {"trainer": {"max_steps": 10}, "guard": {"strict": rng.random() < 0.5}, "limit": 30}
+        yield job, table.Cell("GG301" if word == "unused" else "GG302", (rank,), step, "raises")
+
+
+SOAK = {job["id"]: (job, cell) for job, cell in _soak(50)}
+
+
+@pytest.fixture(scope="session")
+def soaked(base: Path) -> Outcomes:
+    """Return what came of the random failures."""
+    return run_plan(base, "ranks-soak", [job for job, _ in SOAK.values()], 300)
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("name", SOAK)
+def test_soak(soaked: Outcomes, name: str) -> None:
+    """A failure on one rank at one step is one named error on both ranks within 10 s, and none is misattributed."""
+    records = soaked.get(name, [])
+    check(records, SOAK[name][1])
+    assert max(r["seconds"] for r in records) < 10
+
+
+@pytest.mark.ranks
+class TestFourProcesses:
+    """More ranks than two."""
+
+    JOBS = (
+        (table.job("ddp", "healthy", id="four-healthy"), table.SILENT),
+        (table.job("ddp", "unused@2", id="four-unused"), table.Cell("GG301", (2,), 0, "raises")),
+        (table.job("ddp", "nograd@3", id="four-nograd"), table.Cell("GG302", (3,), 0, "raises")),
+        (table.job("ddp_unused", "unused@2", id="four-mean"), table.Cell("GG301", (2,), 3)),
+        (table.job("fsdp2", "zero", id="four-fsdp2"), table.Cell("GG203", None, 3)),
+    )
+
+    @pytest.mark.parametrize(("job", "cell"), JOBS, ids=lambda x: x["id"] if isinstance(x, dict) else "")
+    def test_cell(self, base: Path, job: dict[str, Any], cell: table.Cell) -> None:
+        """The same holds for four ranks."""
+        done = run_plan(base, "ranks-four", [j for j, _ in self.JOBS], 120, world=4)
+        check(done.get(job["id"], []), cell, world=4)
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("launcher", ["popen", "spawn", "fork", "torchrun"])
+def test_launchers(base: Path, tmp_path: Path, launcher: str) -> None:
+    """Whoever starts the processes, the error names the parameters and no process is left hanging."""
+    script, out = HERE / "script.py", tmp_path / "out"
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={launch.free_ports(1)[0]}"]
+    command = [*(start if launcher == "torchrun" else [sys.executable]), str(script), launcher, str(out)]
+    extra = os.pathsep.join([str(HERE), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": extra, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(launch.free_ports(1)[0])}
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, timeout=90, check=False)  # noqa: S603
+    lines = [json.loads(f.read_text()) for f in sorted(tmp_path.glob("out.*"))]
+    assert done.returncode != 0
+    assert len(lines) == (1 if launcher in {"spawn", "fork"} else 2)
+    for line in lines:
+        assert "GG301" in line["text"]
+        assert "side.{weight, bias}" in line["text"]
+
+
+# -- parts, on one process
+
+
+class TestReached:
+    """The walk from a loss to the parameters."""
+
+    def places(self, *params: torch.Tensor) -> dict[int, int]:
+        """Return id -> place."""
+        return {id(p): i for i, p in enumerate(params)}
+
+    def test_marks_what_the_loss_depends_on(self) -> None:
+        """One byte a parameter."""
+        a, b = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+        look = reached((a * 2).sum(), self.places(a, b))
+        assert bytes(look.found) == b"\x01\x00"
+        assert look.link is Link.PARAMETERS
+
+    def test_tells_kinds_of_disconnection_apart(self) -> None:
+        """A loss without a graph raises in backward, a leaf does not."""
+        a = nn.Parameter(torch.ones(2))
+        places = self.places(a)
+        cut = a.detach().sum()
+        assert reached(cut, places).link is Link.NOTHING
+        assert reached(cut.requires_grad_() / 1, places).link is Link.LEAF
+
+    def test_parameter_as_loss(self) -> None:
+        """A loss may be a parameter itself."""
+        a = nn.Parameter(torch.ones(()))
+        assert bytes(reached(a, self.places(a)).found) == b"\x01"
+
+    def test_sharded_leaf_counts_by_shape(self) -> None:
+        """Under a sharded strategy the graph ends in flat leaves that nobody knows by name."""
+        flat = torch.ones(4, requires_grad=True)
+        assert reached(flat.sum(), {}, sharded=True).link is Link.PARAMETERS
+        scalar = torch.ones((), requires_grad=True)
+        assert reached(scalar / 1, {}, sharded=True).link is Link.LEAF
+
+    def test_reentrant_checkpoint_is_blind(self) -> None:
+        """What such a region uses cannot be seen, so nothing is said about what is not reached."""
+        layer = nn.Linear(2, 2)
+        x = torch.ones(1, 2, requires_grad=True)
+        look = reached(checkpoint(layer, x, use_reentrant=True).sum(), self.places(*layer.parameters()))
+        assert look.blind
+        assert look.link is Link.PARAMETERS
+
+
+def diagnostic(code: str, line: int, params: tuple[str, ...] = ()) -> Diagnostic:
+    """Make a finding at a line."""
+    span = Span("train.py", line, 1, 2, "f", "x")
+    return Diagnostic(code=code, name=RULES[code].name, severity=Severity.ERROR, message="m", span=span, params=params)
+
+
+class TestMergeFindings:
+    """Findings of all ranks as one list."""
+
+    def test_same_everywhere(self) -> None:
+        """What all ranks found is about the job."""
+        (one,) = merge_findings([[diagnostic("GG106", 3, ("a",))]] * 3)
+        assert one.ranks is None
+
+    def test_somewhere(self) -> None:
+        """What some ranks found carries their numbers."""
+        finding = diagnostic("GG103", 3)
+        (one,) = merge_findings([[], [finding], [], [finding]])
+        assert one.ranks == (1, 3)
+
+    def test_one_cause_a_parameter(self) -> None:
+        """A rank with another explanation for the same parameters does not say it again."""
+        first, second = diagnostic("GG104", 3, ("a", "b")), diagnostic("GG106", 9, ("b",))
+        (one,) = merge_findings([[first], [second]])
+        assert (one.code, one.ranks) == ("GG104", None)
+
+    def test_culprit_of_a_nan(self) -> None:
+        """The rank on which it came up explains it; the others only received it."""
+        here, there = diagnostic("GG204", 3, ("a",)), diagnostic("GG204", 9, ("a",))
+        (one,) = merge_findings([[here], [there]], suspects=[1])
+        assert one.span is not None
+        assert (one.span.line, one.ranks) == (9, (1,))
+
+    def test_is_the_same_on_every_rank(self) -> None:
+        """The order of the ranks decides, nothing else."""
+        lists = [[diagnostic("GG103", n), diagnostic("GG106", n, (f"p{n}",))] for n in range(4)]
+        assert merge_findings(lists) == merge_findings(list(lists))
+        assert [d.ranks for d in merge_findings(lists)] == [(n,) for n in range(4) for _ in range(2)]
+
+
+def test_digest_depends_on_order_and_borders() -> None:
+    """Names are compared with their order."""
+    seen = {digest(names) for names in (["a", "b"], ["b", "a"], ["ab"], ["a"], [])}
+    assert len(seen) == 5
+    assert all(0 <= d < 2**56 for d in seen)
+
+
+def test_words() -> None:
+    """Ranks in a sentence."""
+    assert words([3]) == "rank 3"
+    assert words([0, 1, 5]) == "ranks 0, 1 and 5"
+    assert words(range(16_384)).endswith("and 16,376 more")
+
+
+@pytest.mark.parametrize(("price", "period", "every"), [(100, 10_000, 1), (100, 9_999, 2), (1000, 1000, 100), (5, 0, 100)])
+def test_cadence_costs_at_most_one_percent(price: float, period: float, every: int) -> None:
+    """The dearer a comparison, the rarer; never rarer than every 100 steps."""
+    assert cadence(price, period) == every
