@@ -121,6 +121,8 @@ def metric_of(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None 
 
 def recognised(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None) -> Metric | None:
     """Return the metric that the cut chain computes, if there is one."""
+    if not trace.names_metrics:
+        return None
     if view is None and trace.losses:
         view = trace.losses[-1]
     goal = goal or (view.value if view is not None else None)

@@ -23,13 +23,14 @@ from lightning_gradguard.source import Stack
 from lightning_gradguard.trace import FED, FREE, HARD, Call, Slot, Trace, Value
 
 
-__all__ = ["Metric", "recognise"]
+__all__ = ["Metric", "beside", "recognise"]
 
 _DRAWS = 8
 _MIN_DRAWS = 5
 _EXACT, _CLOSE = 1e-4, 0.04
 _MAX_TRIES = 30
 _MAX_SCALARS = 12
+_MAX_BESIDE = 4
 _LABELS = frozenset({"argmax", "argmin", "max", "min"})
 _COMPARES = frozenset("gt ge lt le greater greater_equal less less_equal __gt__ __ge__ __lt__ __le__".split())
 _AGREES = frozenset("eq ne __eq__ __ne__ not_equal equal isclose".split())
@@ -120,6 +121,32 @@ def _explains(trace: Trace, found: Metric, goal: Value | None) -> bool:
     metric = (float(shown) - found.scale[1]) / found.scale[0]
     factors = [float(number) / m for m in (metric, 1 - metric) if abs(m) > 1e-6]  # noqa: PLR2004
     return any(abs(f - round(f, 2)) < 1e-5 for f in factors)  # noqa: PLR2004 - a weight that people write
+
+
+def beside(trace: Trace, goal: Value | None) -> list[Metric]:
+    """Return the metrics that a step computes without using them in its loss.
+
+    Args:
+        trace: the record of the step.
+        goal: the loss.
+    """
+    above = _above(goal) if goal is not None else {}
+    covered: set[Value] = set()
+    found: list[Metric] = []
+    for call in trace.calls:
+        for value in call.outputs:
+            if len(found) < _MAX_BESIDE and value not in covered and _is_beside(value, above):
+                metric = _of_scalar(trace, value)
+                if metric is not None and metric.note == "":
+                    found.append(metric)
+                    covered |= _below(trace, value)
+    return found
+
+
+def _is_beside(value: Value, above: Mapping[Value, int]) -> bool:
+    """Say whether a value is a single hard number outside of the loss."""
+    library = value.call is not None and value.call.library
+    return value.mark == HARD and not value.shape and value not in above and not library
 
 
 # -- the graph

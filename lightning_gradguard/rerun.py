@@ -14,7 +14,7 @@ from torch import Tensor
 from lightning_gradguard.trace import Call, Slot, Trace, Value
 
 
-__all__ = ["Unreplayable", "needed_calls", "replay", "run_calls"]
+__all__ = ["Unreplayable", "can_run", "needed_calls", "replay", "run_calls"]
 
 _RANDOM = ("rand", "dropout", "bernoulli", "multinomial", "normal", "uniform", "exponential", "poisson", "gumbel")
 _WRITES = frozenset(
@@ -57,7 +57,7 @@ def needed_calls(goal: Value, held: dict[Value, Tensor], trace: Trace | None = N
         if value in held:
             continue
         call = value.call
-        if call is None or not _can_run(call):
+        if call is None or not can_run(call):
             tensor = trace.tensor_of(value) if trace is not None else None
             if tensor is None:
                 raise Unreplayable(value.kind)
@@ -81,7 +81,8 @@ def run_calls(calls: Iterable[Call], held: dict[Value, Tensor]) -> None:
             raise Unreplayable(call.public) from fault
 
 
-def _can_run(call: Call) -> bool:
+def can_run(call: Call) -> bool:
+    """Say whether a call can be run again: its arguments are known, and it draws nothing at random."""
     if call.func is None:
         return call.name in {"alias", "Parameter"}
     return call.recipe is not None and not call.name.startswith(_RANDOM)
@@ -92,7 +93,7 @@ def _run(call: Call, held: dict[Value, Tensor]) -> None:
     if call.func is None:
         held[call.outputs[0]] = tensors[0]
         return
-    assert call.recipe is not None  # noqa: S101 - `_can_run` made sure
+    assert call.recipe is not None  # noqa: S101 - `can_run` made sure
     writes = _writes(call)
     if writes:
         tensors[0] = tensors[0].clone()

@@ -504,7 +504,15 @@ class Session:
         judged = self._judged_ever or self.judged()
         sizes = self.audit.numels
         return Scene(
-            traced.trace, self.model, judged, traced.flows, self.step, when, sharded=self.sharded, sizes=sizes
+            traced.trace,
+            self.model,
+            judged,
+            traced.flows,
+            self.step,
+            when,
+            automatic=self.automatic,
+            sharded=self.sharded,
+            sizes=sizes,
         )
 
     def scene(self, when: str = "", *, bare: bool = False) -> Scene:

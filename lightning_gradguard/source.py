@@ -40,6 +40,7 @@ _LOOP_FILES = ("/trainer/call.py", "/loops/training_epoch_loop.py", "/trainer/tr
 # Names of code that some library generated at run time; `exec`, the REPL and notebooks are the user's.
 _GENERATED = ("<frozen", "<attrs", "<__array", "<eval_with_key>")
 _SKIP, _USER, _STOP = 0, 1, 2
+_KINDS: dict[str, int] = {}  # file -> kind; grows with the number of source files only
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,18 @@ def capture(depth: int = 1) -> Stack:
 
     Cost: about 0.1 us a frame; no source file is read.
     """
-    frame: FrameType | None = sys._getframe(depth)
+    return sites_above(sys._getframe(depth))
+
+
+def sites_above(frame: FrameType | None) -> Stack:
+    """Return the user frames from `frame` on, innermost first; no frame is kept."""
     sites = []
+    known = _KINDS
     while frame is not None:
-        kind = _kind(frame.f_code.co_filename)
+        name = frame.f_code.co_filename
+        kind = known.get(name)
+        if kind is None:
+            kind = known[name] = _kind(name)
         if kind == _USER:
             sites.append((frame.f_code, frame.f_lasti))
         elif kind == _STOP:

@@ -15,7 +15,7 @@ from lightning_gradguard.source import Site
 from lightning_gradguard.trace import Call, Trace, Value
 
 
-__all__ = ["Surrogate", "metric_lines", "surrogate"]
+__all__ = ["Surrogate", "attribute_name", "metric_lines", "surrogate"]
 
 _RELAXED = "it optimises the expected {what} of soft predictions, not the {what} of hard ones"
 _ORDERED = "it pushes pairs into the right order, which the metric counts"
@@ -54,12 +54,17 @@ def surrogate(trace: Trace, metric: Metric) -> Surrogate:
 def metric_lines(trace: Trace, metric: Metric) -> tuple[str, ...]:
     """Return the lines for `__init__` and `training_step` that compute the metric with torchmetrics."""
     texts = _Texts.of(trace, metric)
-    name = _snake(_family(metric.name))
+    name = attribute_name(metric)
     return (
         f"self.{name} = {libraries.module_of(metric.name)}.{metric.call}  # in __init__",
         f"self.{name}({_fed(metric, texts)})  # in training_step",
         f'self.log("{name}", self.{name}, on_step=False, on_epoch=True)',
     )
+
+
+def attribute_name(metric: Metric) -> str:
+    """Return a name for the metric in lower case, as in `accuracy`."""
+    return _snake(_family(metric.name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ the edges along which no gradient flows. Tensors are known by identity through w
 recorded value keeps shape, dtype and a sequence number, never a tensor, a graph node or a frame.
 """
 
+import gc
 import sys
 import weakref
 from threading import get_ident
@@ -20,7 +21,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from lightning_gradguard import ops
-from lightning_gradguard.source import Stack, caller_in, capture
+from lightning_gradguard.source import Stack, caller_in, capture, sites_above
+from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, STEPS, Usual, pack, usual_functions
+from lightning_gradguard.usual import Slot as Slot
 
 
 __all__ = ["Call", "LossView", "Off", "Recorder", "Trace", "Value", "public_name", "unseen", "walk"]
@@ -46,8 +49,6 @@ _IN_PLACE_DUNDERS = frozenset(
     "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__ __iand__"
     " __ior__ __ixor__".split()
 )
-# Calls that read data of their first argument only; of the others they read the type or the shape.
-_FIRST_ONLY = frozenset("type_as expand_as view_as reshape_as to new_tensor".split())
 _EXITS = frozenset(
     "item tolist numpy __array__ __float__ __int__ __bool__ __index__ __complex__ __format__"
     " is_nonzero equal allclose __contains__".split()
@@ -57,7 +58,7 @@ _OPAQUE_BASE = torch.autograd.function.BackwardCFunction
 FUNCTION = "torch.autograd.Function"
 DEFAULT_CALL_LIMIT = 200_000
 FREE, FED, HARD = 0, 1, 2
-_STEPS = frozenset("round floor ceil trunc fix sign sgn heaviside round_ floor_ ceil_ sign_".split())
+_RARE = 1000
 _KEPT_BYTES, _KEPT_TOTAL = 1 << 21, 1 << 23
 
 
@@ -76,15 +77,25 @@ class Value:
         mark: whether data of a parameter flows in (`FED`), and through a hard decision (`HARD`).
     """
 
-    __slots__ = (
-        "call", "dtype", "index", "kind", "mark", "name", "parents", "rg", "seq", "shape", "tensor_id",
-    )  # fmt: skip
+    # Defaults of the class cost nothing in the thousands of instances that leave them as they are.
+    kind = "op"
+    name = ""
+    call: "Call | None" = None
+    index = 0
+    mark = FREE
+    parents: "tuple[Value, ...]" = ()
+    tensor_id: int
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    rg: bool
+    seq: int
 
-    def __init__(self, tensor: Tensor, kind: str, name: str = "", call: "Call | None" = None) -> None:
+    def __init__(
+        self, tensor: Tensor, kind: str, name: str = "", call: "Call | None" = None
+    ) -> None:
         self.kind, self.name, self.call = kind, name, call
-        self.mark = FED if kind == "param" else FREE
-        self.parents: tuple[Value, ...] = ()
-        self.index = 0
+        if kind == "param":
+            self.mark = FED
         self.tensor_id = id(tensor)
         self.shape = tuple(tensor.shape) if kind != "param" or _is_materialised(tensor) else ()
         self.dtype = tensor.dtype
@@ -108,24 +119,38 @@ class Off:
 class Call:
     """One recorded call."""
 
-    __slots__ = (
-        "constants", "exit_value", "first_seq", "func", "index", "inputs", "keywords", "last_seq",
-        "library", "live", "module", "name", "off", "outputs", "recipe", "stack", "structure",
-    )  # fmt: skip
+    inputs: tuple[Value, ...] = ()
+    live: tuple[bool, ...] = ()
+    off: Off | None = None
+    exit_value: Any = None
+    library = ""
+    structure = False
+    first_seq = last_seq = -1
+    recipe: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    given: tuple[tuple[Any, ...] | None, dict[str, Any] | None] = ((), {})
 
     def __init__(self, index: int, func: Any, name: str, stack: Stack, module: str) -> None:  # noqa: ANN401
         self.index, self.func, self.name, self.stack, self.module = index, func, name, stack, module
-        self.inputs: tuple[Value, ...] = ()
-        self.live: tuple[bool, ...] = ()
         self.outputs: list[Value] = []
-        self.constants: tuple[Any, ...] = ()
-        self.keywords: dict[str, Any] = {}
-        self.off: Off | None = None
-        self.exit_value: Any = None
-        self.recipe: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        self.library = ""
-        self.structure = False
-        self.first_seq = self.last_seq = -1
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """Return the positional arguments; what is no small constant is `...`."""
+        args = self.given[0]
+        if args is None:
+            args = tuple([_constant(a) for a in self.recipe[0]]) if self.recipe else ()
+            self.given = (args, self.given[1])
+        return args
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Return the keyword arguments in the same way."""
+        kwargs = self.given[1]
+        if kwargs is None:
+            found = self.recipe[1] if self.recipe else {}
+            kwargs = {k: _constant(v) for k, v in found.items()}
+            self.given = (self.given[0], kwargs)
+        return kwargs
 
     @property
     def is_exit(self) -> bool:
@@ -176,6 +201,8 @@ class Trace:
         self.fault: BaseException | None = None
         self.kept: dict[Value, tuple[Tensor, int]] = {}
         self.kept_bytes = 0
+        self.names_metrics = True
+        self.made_by: dict[Value, tuple[str, int, int]] = {}  # module, number of its call, place
         self.recognised: dict[Any, Any] = {}  # answers that would take the held tensors to find again
 
     def keep(self, value: Value, tensor: Tensor) -> None:
@@ -276,6 +303,7 @@ class Recorder(TorchFunctionMode):
         self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
         self._by_seq: dict[int, Value] = {}
         self._modules: list[str] = []
+        self._turns: dict[str, int] = {}
         self._thread = get_ident()
         self._hooks: list[Any] = []
         self._off: Off | None = None
@@ -283,6 +311,8 @@ class Recorder(TorchFunctionMode):
         self._on_loss = on_loss
         self._check_values = check_values
         self.nonfinite: list[tuple[Call, str]] = []
+        self._dropped = self._drop
+        self._unusual = check_values
 
     # -- entering and leaving
 
@@ -295,6 +325,10 @@ class Recorder(TorchFunctionMode):
                 hooks.register_module_forward_hook(self._leave_module, always_call=True),
             ]
         self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
+        self._unusual = self._check_values or self._depth > 0
+        self._thresholds = gc.get_threshold()
+        # A full collection in the midst of thousands of new objects would find nothing.
+        gc.set_threshold(*self._thresholds[:2], _RARE * self._thresholds[2])
         super().__enter__()
         return self
 
@@ -303,6 +337,8 @@ class Recorder(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
+        if gc.get_threshold() == (*self._thresholds[:2], _RARE * self._thresholds[2]):
+            gc.set_threshold(*self._thresholds)
         _take_out(self, self._depth)
 
     def forget(self) -> None:
@@ -322,9 +358,23 @@ class Recorder(TorchFunctionMode):
         else:
             self.trace.elsewhere.add(name)
 
-    def _leave_module(self, _module: torch.nn.Module, _args: object, _output: object) -> None:
+    def _leave_module(self, module: torch.nn.Module, _args: object, output: object) -> None:
         if self._modules and get_ident() == self._thread:
             self._modules.pop()
+            name = self._module_names.get(id(module))
+            if name is not None:
+                self._note_outputs(name, output)
+
+    def _note_outputs(self, name: str, output: object) -> None:
+        """Remember which values a named module has handed out, and at which of its calls."""
+        turn = self._turns.get(name, 0)
+        self._turns[name] = turn + 1
+        tensors: list[Tensor] = []
+        _collect((output,), tensors)
+        for place, tensor in enumerate(tensors):
+            entry = self._live.get(id(tensor))
+            if entry is not None and entry[0]() is tensor:
+                self.trace.made_by[entry[1]] = (name, turn, place)
 
     # -- the mode
 
@@ -339,6 +389,9 @@ class Recorder(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _IGNORED or self.trace.fault is not None or self.trace.truncated:
             return func(*args, **kwargs)
+        usual = _USUAL.get(func)
+        if usual is not None and not self._unusual and not _dispatch_modes():
+            return self._record_usual(usual, func, args, kwargs)
         name = func.__name__
         if name in {"__get__", "__set__"}:
             name = func.__self__.__name__ + ("=" if name == "__set__" else "")
@@ -351,6 +404,90 @@ class Recorder(TorchFunctionMode):
             self._guard(self._on_loss, args[0])
             return func(*args, **kwargs)
         return self._record(func, name, args, kwargs)
+
+    def _record_usual(
+        self, usual: Usual, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Do what `_record` does, faster, for calls that take plain tensors and constants."""
+        tensors: list[Tensor] = []
+        try:
+            given = pack(args, kwargs, tensors)
+            call = None if given is None else self._usual_call(usual, func, tensors, given)
+            versions = [t._version for t in tensors]  # noqa: SLF001
+        except Exception:  # noqa: BLE001 - what is unusual after all takes the longer way
+            call = None
+        if call is None:
+            return self._record(func, usual.name, args, kwargs)
+        out = func(*args, **kwargs)
+        if type(out) is Tensor and not any([out is t for t in tensors]):  # noqa: C419 - faster
+            self._guard_usual(usual, call, tensors, out)
+        else:
+            self._guard(self._after, call, tensors, versions, args, kwargs, out)
+        return out
+
+    def _usual_call(
+        self, usual: Usual, func: Any, tensors: list[Tensor], given: tuple[Any, Any]  # noqa: ANN401
+    ) -> Call | None:
+        """Make the record of a call; `None` inside of a metric, whose name takes a longer look."""
+        frame = sys._getframe(3)  # noqa: SLF001 - a look, no frame is kept
+        if "torchmetrics" in frame.f_code.co_filename:
+            return None
+        known = self._live
+        module = self._modules[-1] if self._modules else ""
+        call = Call(0, func, usual.name, sites_above(frame), module)
+        values, live = [], []
+        for tensor in tensors:
+            entry = known.get(id(tensor))
+            rg = tensor.requires_grad
+            if entry is None or entry[0]() is not tensor or rg is not entry[1].rg:
+                values.append(self.value(tensor))
+            else:
+                values.append(entry[1])
+            live.append(rg)
+        self.trace.seen += 1
+        call.inputs, call.live = tuple(values), tuple(live)
+        if not torch.is_grad_enabled():
+            call.off = self._why_off()
+        call.recipe, call.given = given, _NOT_YET
+        call.first_seq = _sequence()
+        return call
+
+    def _guard_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
+        try:
+            self._after_usual(usual, call, tensors, out)
+        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
+            self.trace.fault = fault
+
+    def _after_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
+        last = call.last_seq = _sequence()
+        calls = self.trace.calls
+        call.index = len(calls)
+        calls.append(call)
+        if call.index + 1 >= self._limit:
+            self.trace.truncated = True
+        value: Value = _new_value(Value)
+        value.call, value.tensor_id, value.dtype = call, id(out), out.dtype
+        value.shape = tuple(out.shape)
+        value.rg = out.requires_grad
+        if not value.rg:
+            value.seq = -1
+        else:  # if only one node was made, it is that of the result
+            value.seq = call.first_seq if last == call.first_seq + 1 else sequence_number(out)
+        if usual.structure:
+            call.structure = True
+        else:
+            value.parents = call.inputs[:1] if usual.first_only else call.inputs
+            mark = FREE
+            for parent in value.parents:
+                if parent.mark > mark:
+                    mark = parent.mark
+            if mark:
+                hard = mark == FED and (usual.step or value.dtype not in DIFFERENTIABLE)
+                value.mark = HARD if hard else mark
+        call.outputs.append(value)
+        self._bind(out, value)
+        if not value.shape or value.mark == HARD or not tensors:
+            self._guard(self._keep, call, tensors, [out])
 
     def _record(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
         before = self._guard(self._before, func, name, args, kwargs)
@@ -389,9 +526,8 @@ class Recorder(TorchFunctionMode):
         call.live = tuple([t.requires_grad for t in tensors])
         if not torch.is_grad_enabled():
             call.off = self._why_off()
-        call.constants = tuple([_constant(a) for a in args])
-        if kwargs:
-            call.keywords = {k: _constant(v) for k, v in kwargs.items()}
+        constants = tuple([_constant(a) for a in args])
+        call.given = (constants, {k: _constant(v) for k, v in kwargs.items()})
         call.recipe = _recipe(args, kwargs, call.inputs)
         if "torchmetrics" in sys._getframe(4).f_code.co_filename:  # noqa: SLF001 - a look, no frame is kept
             call.library = _library_name()
@@ -562,7 +698,7 @@ class Recorder(TorchFunctionMode):
         row = ops.OPS.get(call.name)
         if row is not None and row.kind is ops.Kind.SHAPE:
             call.structure = True
-        elif call.name in _FIRST_ONLY:
+        elif call.name in FIRST_ONLY:
             value.parents = call.inputs[:1]
         else:
             value.parents = call.inputs
@@ -572,17 +708,27 @@ class Recorder(TorchFunctionMode):
 
     def _bind(self, tensor: Tensor, value: Value) -> None:
         key, store = id(tensor), _storage(tensor)
-        drop = self._drop
-        self._live[key] = (weakref.ref(tensor, lambda _, k=key: drop(k)), value, store)
+        ref = _Ref(tensor, self._dropped)
+        ref.key = key
+        self._live[key] = (ref, value, store)
         if store:
-            self._stores.setdefault(store, {})[key] = None
-            self._ghosts.pop(store, None)
+            members = self._stores.get(store)
+            if members is None:
+                self._stores[store] = {key: None}
+            else:
+                members[key] = None
+            if self._ghosts:
+                self._ghosts.pop(store, None)
         if value.seq >= 0:
             self._by_seq[value.seq] = value
 
-    def _drop(self, key: int) -> None:
-        entry = self._live.pop(key, None)
-        if entry is not None and entry[2]:
+    def _drop(self, ref: "_Ref") -> None:
+        entry = self._live.get(ref.key)
+        if entry is None or entry[0] is not ref:
+            return
+        key = ref.key
+        del self._live[key]
+        if entry[2]:
             members = self._stores.get(entry[2])
             if members is not None:
                 members.pop(key, None)
@@ -845,6 +991,9 @@ def _base(tensor: Tensor) -> Tensor | None:
 def _storage(tensor: Tensor) -> int:
     """Return the address of a tensor's storage, 0 where it has none."""
     try:
+        address = tensor.data_ptr()  # 0 for a tensor without values, whose storage may have some
+        if address:
+            return int(address - tensor.storage_offset() * tensor.element_size())
         return int(tensor.untyped_storage().data_ptr())
     except (RuntimeError, NotImplementedError, ValueError):
         return 0
@@ -865,22 +1014,18 @@ def _collect(items: Iterable[Any], found: list[Tensor], depth: int = 4) -> None:
 def _constant(item: Any) -> Any:  # noqa: ANN401
     """Keep a small constant argument; anything else becomes `...`, so that no tensor is held."""
     if isinstance(item, _CONSTANTS):
-        return item
+        return ... if type(item) is Slot else item
     if isinstance(item, (tuple, list)) and all(isinstance(i, _CONSTANTS) for i in item):
-        return tuple(item)
+        return ... if Slot in map(type, item) else tuple(item)
     return ...
 
 
 def _mark(call: Call, value: Value) -> int:
     """Say whether data of a parameter is in a value, and whether a hard decision lies before it."""
     mark = max((v.mark for v in value.parents), default=FREE)
-    if mark == FED and (call.name in _STEPS or not (value.dtype.is_floating_point or value.dtype.is_complex)):
+    if mark == FED and (call.name in STEPS or not (value.dtype.is_floating_point or value.dtype.is_complex)):
         return HARD
     return mark
-
-
-class Slot(int):
-    """The place of a tensor in the recipe of a call: its position among the inputs."""
 
 
 def _recipe(
@@ -961,6 +1106,21 @@ def _ignored() -> frozenset[Any]:
     return frozenset(methods | {torch.is_tensor, torch.is_floating_point, torch.is_complex, torch.numel})
 
 
+class _Ref(weakref.ref[Tensor]):
+    """A weak reference that knows whose place is free when its tensor is gone."""
+
+    __slots__ = ("key",)
+    key: int
+
+
+_new_value: Any = object.__new__
+_NOT_YET = (None, None)
+_USUAL = usual_functions(
+    _EXITS
+    | _REBINDS
+    | _IN_PLACE_DUNDERS
+    | {"register_hook", "backward", "_set_grad_enabled", "__get__", "__set__", "__deepcopy__"}
+)
 _IGNORED = _ignored()
 _dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 _sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # noqa: SLF001

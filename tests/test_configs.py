@@ -31,6 +31,8 @@ def fit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Fit:
     pytest.importorskip(namespace)
     for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):  # so that what the CLI sets is undone
         monkeypatch.setenv(name, "0")
+    # Lightning uses what jsonargparse is about to change.
+    monkeypatch.setenv("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     source = EXAMPLE.read_text(encoding="utf-8").replace("pytorch_lightning", namespace)
     module = ModuleType("train_cli")
     module.__file__ = str(EXAMPLE)
@@ -77,6 +79,7 @@ class TestCli:
                 "--trainer.callbacks+=lightning_gradguard.GradGuard",
                 "--trainer.callbacks.strict=true",
                 "--trainer.logger=false",
+                "--trainer.max_epochs=1",
                 "--model.objective=both",
             )
 

@@ -321,7 +321,6 @@ class TestClasses:
         assert head == "def configure_optimizers(self):"
         assert [marked(span) for span in syntax.calls_named(code, {"SGD"})] == ["SGD(self.layers)"]
 
-    @pytest.mark.xfail(reason="a nested `return` is taken for the last one", strict=True)
     def test_last_return_is_the_last_line(self, net: type) -> None:
         """A `return` inside a branch is not the end of the function."""
         last = marked(syntax.return_span(net, "configure_optimizers"))

@@ -42,7 +42,7 @@ def _without_own_loss(scene: Scene, cut: Cut, names: tuple[str, ...]) -> tuple[s
 
     A stop on another loss is then deliberate, as between actor and critic.
     """
-    if cut.kind is not ops.Kind.STOP:
+    if scene.automatic or cut.kind is not ops.Kind.STOP:
         return names
     return tuple(n for n in names if not _ends_in_a_number(scene, n))
 

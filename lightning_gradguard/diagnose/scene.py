@@ -29,6 +29,7 @@ class Scene:
         when: how long the state has lasted, as in `in 3 of 3 steps`.
         zeros: parameters whose gradient is all zero.
         hopeless: no parameter at all has received a gradient so far.
+        automatic: the trainer calls the backward pass, once a step.
     """
 
     trace: Trace
@@ -39,6 +40,7 @@ class Scene:
     when: str = ""
     zeros: frozenset[str] = frozenset()
     hopeless: bool = False
+    automatic: bool = True
     sharded: bool = False
     sizes: Mapping[str, int] = field(default_factory=dict)
     _lineage: list[Lineage] = field(default_factory=list)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A norm that scales a live value is not to blame for a cut further on."""
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CODES = ["GG104"]
+
+
+class Model(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.gain = nn.Parameter(torch.ones(3))
+
+    def training_step(self, batch, batch_idx):
+        (x,) = batch
+        h = self.lin(x)
+        u = h / (h.norm().item() + 1.0)
+        with torch.no_grad():  # <-- CAUSE
+            v = torch.tanh(u)
+            v = v * 2
+        return (v * self.gain).pow(2).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.01)

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The idiom `h + (round(h) - h).detach()` is not to blame for a cut further on."""
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CODES = ["GG104"]
+
+
+class Model(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.gain = nn.Parameter(torch.ones(3))
+
+    def training_step(self, batch, batch_idx):
+        (x,) = batch
+        h = self.lin(x)
+        u = h + (torch.round(h) - h).detach()
+        v = u.detach()  # <-- CAUSE
+        return (v * self.gain).pow(2).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.01)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sum` starts with the number 0, which never left torch."""
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+CODES = []
+
+
+class Model(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 3)
+        self.gain = nn.Parameter(torch.ones(3))
+
+    def training_step(self, batch, batch_idx):
+        (x,) = batch
+        h = self.lin(x) * self.gain
+        h = h / (h.norm().item() + 1.0)
+        return sum([h.pow(2).mean()])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.01)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models of other libraries with random weights: silence, but for parameters that get no gradient."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from conftest import QUIET
+from torch import Tensor, nn
+
+from lightning_gradguard import GradGuard
+
+pytest.importorskip("transformers", reason="`make test-models` installs it")
+
+pytestmark = [
+    pytest.mark.models,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+STEPS = 5
+VOCABULARY = 97
+Batch = dict[str, Tensor]
+
+
+class Wrapped(pl.LightningModule):
+    """Train a model that returns its own loss, and note which gradients there ever were."""
+
+    def __init__(self, model: nn.Module, *, rate: float = 1e-3) -> None:
+        super().__init__()
+        self.model = model
+        self.rate = rate
+        self.met: set[str] = set()
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Return the loss of the model."""
+        loss: Tensor = self.model(**batch).loss
+        return loss
+
+    def on_after_backward(self) -> None:
+        """Note the parameters with a gradient that is not all zero."""
+        for name, param in self.named_parameters():
+            if param.grad is not None and bool((param.grad != 0).any()):
+                self.met.add(name)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Train everything that is not frozen."""
+        return torch.optim.AdamW([p for p in self.parameters() if p.requires_grad], lr=self.rate)
+
+
+def _never(module: Wrapped) -> set[str]:
+    return {n for n, p in module.named_parameters() if p.requires_grad and n not in module.met}
+
+
+def _train(module: pl.LightningModule, batches: Any) -> GradGuard:
+    guard = GradGuard()
+    trainer = pl.Trainer(callbacks=[guard], **(QUIET | {"max_steps": STEPS}))
+    trainer.fit(module, batches)
+    return guard
+
+
+def _named(guard: GradGuard) -> set[str]:
+    return {n for d in guard.report.diagnostics for n in d.params}
+
+
+def _check(model: nn.Module, batch: Callable[[], Batch]) -> tuple[Wrapped, GradGuard]:
+    """Train a model and compare who is named with who never had a gradient."""
+    module = Wrapped(model)
+    guard = _train(module, _Batches(batch))
+    assert _named(guard) == _never(module)
+    assert {d.code for d in guard.report.diagnostics} <= {"GG106", "GG203"}
+    return module, guard
+
+
+class _Batches:
+    """A loader that makes its batches as they are asked for."""
+
+    def __init__(self, make: Callable[[], Batch]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self.make() for _ in range(STEPS))
+
+    def __len__(self) -> int:
+        return STEPS
+
+
+def _tokens() -> Batch:
+    ids = torch.randint(5, VOCABULARY, (2, 12))
+    mask = torch.ones_like(ids)
+    mask[1, 9:] = 0
+    return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
+
+
+def _pairs() -> Batch:
+    return _tokens() | {"labels": torch.randint(5, VOCABULARY, (2, 7))}
+
+
+def _images() -> Batch:
+    return {"pixel_values": torch.randn(2, 3, 32, 32), "labels": torch.tensor([0, 2])}
+
+
+def _bert(kind: str = "BertForMaskedLM", **options: Any) -> nn.Module:
+    import transformers
+
+    config = transformers.BertConfig(
+        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=32, **options,
+    )  # fmt: skip
+    model: nn.Module = getattr(transformers, kind)(config)
+    return model
+
+
+def _gpt2() -> nn.Module:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=32)
+    model: nn.Module = GPT2LMHeadModel(config)
+    return model
+
+
+def test_bert_masked_language_model() -> None:
+    """Every parameter of a masked language model is trained."""
+    module, _ = _check(_bert(), _tokens)
+    assert _never(module) == set()
+
+
+def test_bert_pooler_that_nobody_reads() -> None:
+    """The pooler of the bare encoder runs unread; its two parameters are named, as information."""
+
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = _bert("BertModel")
+            self.head = nn.Linear(32, 3)
+
+        def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Any:
+            hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            loss = nn.functional.cross_entropy(self.head(hidden[:, 0]), labels[:, 0] % 3)
+            return type("Output", (), {"loss": loss})
+
+    module, guard = _check(Encoder(), _tokens)
+    assert _never(module) == {f"model.bert.pooler.dense.{n}" for n in ("weight", "bias")}
+    assert {d.severity for d in guard.report.diagnostics} == {"info"}
+
+
+def test_gpt2() -> None:
+    """A causal language model with tied embeddings is silent."""
+    module, _ = _check(_gpt2(), _tokens)
+    assert _never(module) == set()
+
+
+def test_t5() -> None:
+    """An encoder and a decoder with shared embeddings and relative positions are silent."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    config = T5Config(
+        vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+        decoder_start_token_id=0,
+    )  # fmt: skip
+    module, _ = _check(T5ForConditionalGeneration(config), _pairs)
+    assert _never(module) == set()
+
+
+def test_vit() -> None:
+    """An image classifier with a class token is silent."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    config = ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        image_size=32, patch_size=8, num_labels=3,
+    )  # fmt: skip
+    module, _ = _check(ViTForImageClassification(config), _images)
+    assert _never(module) == set()
+
+
+def test_mixture_of_experts() -> None:
+    """Experts that get no token in some steps are silent."""
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    config = MixtralConfig(
+        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, num_local_experts=4, num_experts_per_tok=2,
+        max_position_embeddings=32, output_router_logits=True,
+    )  # fmt: skip
+    _check(MixtralForCausalLM(config), _tokens)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_gradient_checkpointing(reentrant: bool) -> None:  # noqa: FBT001
+    """Both ways of recomputing activations are silent where the input carries a gradient."""
+    model: Any = _bert()
+    model.gradient_checkpointing_enable({"use_reentrant": reentrant})
+    module, _ = _check(model, _tokens)
+    assert _never(module) == set()
+
+
+def test_reentrant_checkpointing_of_a_frozen_embedding() -> None:
+    """The library makes the frozen embeddings' output a leaf that requires grad: silent, and right."""
+    model: Any = _bert()
+    model.gradient_checkpointing_enable({"use_reentrant": True})
+    for param in model.bert.embeddings.parameters():
+        param.requires_grad_(requires_grad=False)
+    module, _ = _check(model, _tokens)
+    assert _never(module) == set()
+
+
+def test_lora() -> None:
+    """The second matrix of an adapter starts at zero and heals; the frozen base is not judged."""
+    peft = pytest.importorskip("peft")
+    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True)
+    module, _ = _check(peft.get_peft_model(_gpt2(), config), _tokens)
+    assert _never(module) == set()
+    assert len(module.met) == 4
+
+
+def test_temporal_fusion_transformer() -> None:
+    """A forecasting model whose library copies, logs and masks on its own is said exactly."""
+    pandas = pytest.importorskip("pandas")
+    forecasting = pytest.importorskip("pytorch_forecasting")
+    lightning = pytest.importorskip("lightning.pytorch")
+    frame = pandas.DataFrame(
+        {"t": list(range(40)) * 2, "g": ["a"] * 40 + ["b"] * 40, "y": torch.randn(80).tolist()}
+    )
+    data = forecasting.TimeSeriesDataSet(
+        frame, time_idx="t", target="y", group_ids=["g"], max_encoder_length=12,
+        max_prediction_length=4, time_varying_unknown_reals=["y"], static_categoricals=["g"],
+    )  # fmt: skip
+    model = forecasting.TemporalFusionTransformer.from_dataset(
+        data, hidden_size=8, attention_head_size=2, hidden_continuous_size=4, learning_rate=0.01
+    )
+    met: set[str] = set()
+
+    class Witness(lightning.Callback):
+        def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+            found = ((n, p.grad) for n, p in pl_module.named_parameters())
+            met.update(n for n, g in found if g is not None and bool((g != 0).any()))
+
+    guard = GradGuard()
+    trainer = lightning.Trainer(callbacks=[guard, Witness()], **(QUIET | {"max_steps": STEPS}))
+    trainer.fit(model, data.to_dataloader(train=True, batch_size=8, num_workers=0))
+    assert _named(guard) == {n for n, p in model.named_parameters() if p.requires_grad} - met
+    assert {d.severity for d in guard.report.diagnostics} <= {"info"}
