@@ -160,6 +160,7 @@ class Treatment:
     callbacks: Sequence[pl.Callback] = ()
     enter: Callable[[pl.LightningModule], None] = lambda _: None
     leave: Callable[[pl.LightningModule], None] = lambda _: None
+    fresh: Callable[[], Sequence[pl.Callback]] | None = None  # new callbacks for every block
 
 
 class Alternate(pl.Callback):
@@ -167,7 +168,8 @@ class Alternate(pl.Callback):
 
     Args:
         treatments: what to compare; the order is turned around in every other round.
-        block: steps a block. The first one is not counted: it pays for the change.
+        block: steps a block. Unless there is only one, the first is not counted: it pays for the
+            change.
         rounds: how often each treatment gets its turn.
     """
 
@@ -186,9 +188,7 @@ class Alternate(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the callbacks that take turns."""
         for treatment in self.treatments:
-            for callback in treatment.callbacks:
-                callback.setup(trainer, pl_module, "fit")
-                callback.on_train_start(trainer, pl_module)
+            _start(treatment.callbacks, trainer, pl_module)
 
     def on_train_batch_start(
         self,
@@ -205,12 +205,22 @@ class Alternate(pl.Callback):
         if self._now is not None:
             self._now.leave(pl_module)
             times = [b - a for a, b in zip(self._marks, self._marks[1:], strict=False)]
-            self.times[self._now.name].append(statistics.median(times[1:]))
+            self.times[self._now.name].append(statistics.median(times[1:] or times))
         self._now = self._turns[turn] if turn < len(self._turns) else None
-        vars(trainer)["callbacks"][:] = [self, *(self._now.callbacks if self._now else ())]
+        callbacks = self._now.callbacks if self._now is not None else ()
+        if self._now is not None and self._now.fresh is not None:
+            callbacks = self._now.fresh()
+            _start(callbacks, trainer, pl_module)
+        vars(trainer)["callbacks"][:] = [self, *callbacks]
         if self._now is not None:
             self._now.enter(pl_module)
         self._marks = [_now()]
+
+
+def _start(callbacks: Sequence[pl.Callback], trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    for callback in callbacks:
+        callback.setup(trainer, module, "fit")
+        callback.on_train_start(trainer, module)
 
 
 def _now() -> float:

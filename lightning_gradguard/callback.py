@@ -18,6 +18,7 @@ from lightning_gradguard.options import check_options
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.ranks import Ranks
 from lightning_gradguard.report import GradGuardError, Report, render
+from lightning_gradguard.routing import Routing
 from lightning_gradguard.session import Session, Settings
 from lightning_gradguard.trace import unseen
 
@@ -71,7 +72,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         log_every_n_steps: how often scalars are logged, in steps; `None` takes the Trainer's own.
         agree_every_n_steps: how often ranks compare what their losses reach, in steps; `None` takes every
             step for the first 100, then as often as costs at most 1 % of the time.
-        metrics: what to do about metrics that are recognised in the loss.
+        metrics: what to do about metrics that are recognised in the loss: `advise` names them, `route`
+            computes them with torchmetrics from the next batch on, `off` does neither. Or name -> metric,
+            fed from the dict that `training_step` returns.
+        metric_keys: keys of that dict that hold predictions and target.
         report: file to write the report to at the end: `.json`, `.sarif`, `.md` or `.html`.
         figure: file to draw the gradient flow to at the end: `.png`, `.svg` or `.pdf`.
         figure_every_n_steps: how often the gradient flow is drawn for loggers that show pictures, in
@@ -84,7 +88,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     Logged metrics:
         `gradguard/coverage`, `gradguard/missing`, `gradguard/zero`, `gradguard/nonfinite`,
-        `gradguard/grad_norm`, through every logger of the Trainer.
+        `gradguard/grad_norm`, through every logger of the Trainer; `gradguard/<name>` once an epoch for
+        every metric, in `trainer.callback_metrics` too.
 
     Example:
         >>> GradGuard(patience=0)
@@ -106,20 +111,19 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         log_every_n_steps: int | None = None,
         agree_every_n_steps: int | None = None,
         metrics: Literal["advise", "route", "off"] | Mapping[str, Any] = "advise",
+        metric_keys: tuple[str, str] = ("preds", "target"),
         report: str | Path | None = None,
         figure: str | Path | None = None,
         figure_every_n_steps: int = 500,
     ) -> None:
         options = {k: v for k, v in locals().items() if k not in {"self", "__class__"}}
         check_options(options)
-        if metrics not in ("advise", "off"):
-            message = "`metrics` can be 'advise' or 'off' in this version; routing is not available yet"
-            raise NotImplementedError(message)
         self.settings = Settings(
             strict, tuple(select), tuple(ignore), tuple(ignore_params), patience, trace_steps, every_n_steps,
             agree_every_n_steps,
         )
         self.metrics = metrics
+        self._routing = None if metrics in ("advise", "off") else Routing(metrics, metric_keys)
         self.log_every_n_steps = log_every_n_steps
         self.report_path = report
         self.figure_path = figure
@@ -143,18 +147,24 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._agreement = None
             # On several ranks the report of a session is this rank's own; `report` is the job's.
             self._session = Session(self.settings, self.report if trainer.world_size == 1 else Report())
+            self._session.names_metrics = self.metrics != "off"
+            self._session.on_metrics = self._routing.watch if self._routing is not None else None
             self._gallery = Gallery(self.report, self.report_path, self.figure_path, self.figure_every_n_steps)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
         """Take note of module and optimizers."""
         self._safely("audit", self._attach, trainer, pl_module)
+        if self._routing is not None:
+            self._routing.start(pl_module, pl_module.device, trainer.global_rank)
         if trainer.world_size > 1:
             unseen(self._meet, trainer, pl_module)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
         """Trace the first batches."""
         self._safely("audit", self._attach, trainer, pl_module)
-        self._ask("trace", "begin_batch", trainer.global_step, batch, self._replay(trainer, pl_module, batch, batch_idx))
+        if self._routing is not None:
+            self._safely("metrics", self._routing.begin_batch, batch)
+        self._safely("trace", self._begin_batch, trainer, pl_module, batch, batch_idx)
         if self._agreement is not None:
             self._agreement.begin_batch(trainer.global_step, last=_is_last(trainer))
 
@@ -189,6 +199,14 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         """Finish the batch."""
         self._ask("audit", "end_batch")
         self._tell(trainer)
+        if self._routing is not None:
+            unseen(self._routing.end_batch, outputs)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
+        """Log the metrics of the epoch."""
+        if self._routing is not None:
+            gather = self._agreement.ranks.gather if self._agreement is not None else None
+            scalars.log_epoch(trainer, unseen(self._routing.end_epoch, gather))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
         """Turn what has lasted until here into findings, and sum up."""
@@ -196,6 +214,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             unseen(self._agreement.finish)
         else:
             self._ask("audit", "finish")
+        self._end_routes()
         if trainer.is_global_zero:
             self._safely("report", self._gallery.close, trainer)
         self._tell(trainer)
@@ -214,6 +233,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._safely("report", self._gallery.close, trainer)
         if not isinstance(exception, GradGuardError):
             self._tell(trainer, may_raise=False)
+        self._end_routes()
         self._session = None
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ANN401, ARG002
@@ -224,17 +244,22 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if self._agreement is not None:
             self._agreement.close()
             self._agreement = None
+        if self._routing is not None:
+            self._routing.close()
 
     # -- state
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs."""
-        return {"version": 1, "audit": self._session.audit.state_dict()} if self._session else {}
+        metrics = {"metrics": self._routing.state_dict()} if self._routing is not None else {}
+        return {"version": 1, "audit": self._session.audit.state_dict()} | metrics if self._session else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
         if self._session is not None and state_dict.get("version") == 1:
             self._session.audit.load_state_dict(state_dict["audit"])
+            if self._routing is not None:
+                self._routing.load_state_dict(state_dict.get("metrics", {}))
 
     # -- deeds
 
@@ -264,9 +289,21 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._agreement = Agreement(ranks, self._session, self.report, plan)
         self._agreement.start()
 
+    def _end_routes(self) -> None:
+        """Take the hooks of the routes out and say what was not routed."""
+        if self._routing is not None:
+            for limit in self._routing.limits:
+                self.report.add_limit(limit)
+            self._routing.close()
+
     def _ask(self, part: str, method: str, *args: Any) -> None:  # noqa: ANN401
         """Pass an event on to the session."""
         self._safely(part, getattr(self._session, method, None), *args)
+
+    def _begin_batch(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401
+        assert self._session is not None  # noqa: S101 - `_safely` made sure
+        replay = self._replay(trainer, pl_module, batch, batch_idx)
+        self._session.begin_batch(trainer.global_step, batch, replay)
 
     @staticmethod
     def _replay(trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> Replay | None:  # noqa: ANN401

@@ -41,6 +41,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     matching(options["select"])
     matching(options["ignore"])
     _expect_metrics(options["metrics"])
+    _expect_keys(options["metric_keys"])
     _expect_path(options, "report", REPORT_SUFFIXES)
     _expect_path(options, "figure", FIGURE_SUFFIXES)
 
@@ -77,6 +78,12 @@ def _expect_metrics(value: object) -> None:
     allowed = ", ".join(repr(m) for m in _MODES)
     message = f"expected `metrics` to be one of {allowed} or a mapping of names to metrics, got {value!r}"
     raise (ValueError if isinstance(value, str) else TypeError)(message)
+
+
+def _expect_keys(value: object) -> None:
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:  # noqa: PLR2004
+        message = f"expected `metric_keys` to be two names, got {value!r}"
+        raise TypeError(message)
 
 
 def _expect_path(options: Mapping[str, Any], name: str, suffixes: Sequence[str]) -> None:

@@ -216,7 +216,7 @@ class Routing:
         self._turns: dict[str, int] = {}
         self._active = False
         self._model: nn.Module | None = None
-        self._rank = 0
+        self._rank, self._step = 0, -1
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave hooks and plans behind; they belong to one process and one fit."""
@@ -244,8 +244,9 @@ class Routing:
 
     def watch(self, trace: Trace, goal: Value | None) -> None:
         """Make routes for what is recognised in a traced step, and count the step itself."""
-        if self.explicit:
+        if self.explicit or (self._routes and trace.step != self._step):
             return
+        self._step = trace.step
         found = [m for m in trace.recognised.values() if m is not None]
         for metric in (*found, *beside(trace, goal)):
             self._add(trace, metric)

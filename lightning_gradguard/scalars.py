@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import torch
+
 from lightning_gradguard.report import render
 from lightning_gradguard.rules import Diagnostic
 
-__all__ = ["log_findings", "log_picture", "log_scalars", "log_status", "shows_pictures"]
+__all__ = ["log_epoch", "log_findings", "log_picture", "log_scalars", "log_status", "shows_pictures"]
 
 _log = logging.getLogger("lightning_gradguard")
 _PICTURE = "gradguard/gradient_flow"
@@ -24,6 +26,13 @@ def log_scalars(trainer: Any, values: Mapping[str, float]) -> None:  # noqa: ANN
     """Write one set of scalars to every logger."""
     for logger in trainer.loggers:
         _guarded(logger, lambda it: it.log_metrics(dict(values), step=trainer.global_step))
+
+
+def log_epoch(trainer: Any, values: Mapping[str, float]) -> None:  # noqa: ANN401
+    """Write the metrics of an epoch to every logger, and where checkpoints and early stopping look."""
+    if values:
+        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in values.items()})
+        log_scalars(trainer, {**values, "epoch": trainer.current_epoch})
 
 
 def log_findings(trainer: Any, found: Sequence[Diagnostic]) -> None:  # noqa: ANN401

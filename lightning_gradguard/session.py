@@ -28,7 +28,7 @@ from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic, Severity, matching
 from lightning_gradguard.source import Span, is_user_file, locate
-from lightning_gradguard.trace import LossView, Recorder, Trace, walk
+from lightning_gradguard.trace import LossView, Recorder, Trace, Value, walk
 
 __all__ = ["Session", "Settings"]
 
@@ -124,6 +124,8 @@ class Session:
         self._live_steps = 0
         self._loss_finite = True
         self._judged_ever: dict[str, Tensor] = {}
+        self.names_metrics = True
+        self.on_metrics: Callable[[Trace, Value | None], None] | None = None  # asked at a traced loss
         self.sharded = False  # the module holds shards that neither trace nor graph can follow
 
     # -- who is judged
@@ -374,6 +376,7 @@ class Session:
     def _begin_trace(self, batch: object) -> None:
         self.judged()
         recorder = self._recorder(self.model, batch, on_loss=self._raw_backward)
+        recorder.trace.names_metrics = self.names_metrics
         self._now = _Traced(self.step, recorder.trace, recorder=recorder)
         self._enter()
 
@@ -540,7 +543,17 @@ class Session:
         if not found and not self.sharded:
             self.emit(diagnose.undifferentiable_ops(scene, view))
             self.emit(diagnose.constant_terms(scene, view))
+        self._route(now.trace, view)
         now.trace.drop()
+
+    def _route(self, trace: Trace, view: LossView) -> None:
+        """Hand over what was recognised while the tensors of the step are still held."""
+        if self.on_metrics is None or self.is_off("metrics"):
+            return
+        try:
+            self.on_metrics(trace, view.value)
+        except Exception as fault:  # noqa: BLE001 - a bug in routing must not cost the findings
+            self.off("metrics", fault)
 
     def _leaf_is_stray(self, view: LossView) -> bool:
         """Say whether no leaf of the loss is trained by an optimizer."""
@@ -955,14 +968,13 @@ class Session:
             return
         self._off.add(part)
         _log.error("gradguard: the %s failed and is off from here on", part, exc_info=fault)
-        self.report.add_limit(f"the {part} failed with {type(fault).__name__}: {fault}")
-        self.emit(
-            diagnose.unchecked(
-                self._scene(_Traced(self.step, Trace(self.step))),
-                f"the {part}",
-                f"{type(fault).__name__}: {fault}",
-            )
-        )
+        why = f"{type(fault).__name__}: {fault}"
+        self.report.add_limit(f"the {part} failed with {why}")
+        try:
+            scene = self._scene(_Traced(self.step, Trace(self.step)))
+            self.emit(diagnose.unchecked(scene, f"the {part}", why))
+        except Exception:
+            _log.exception("gradguard: what failed cannot be put into the report either")
 
     def is_off(self, part: str) -> bool:
         """Say whether a part has been switched off."""

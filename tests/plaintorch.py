@@ -136,7 +136,8 @@ def leaves(loss: Tensor) -> tuple[list[Tensor], set[Any]]:
     """Return the leaf tensors under a loss and all nodes of its graph."""
     if loss.grad_fn is None:
         return ([loss] if loss.requires_grad else []), set()
-    nodes, queue = set(), [loss.grad_fn]
+    nodes: set[Any] = set()
+    queue: list[Any] = [loss.grad_fn]
     while queue:
         node = queue.pop()
         if node is not None and node not in nodes:
@@ -265,7 +266,7 @@ def _backward_error(seen: Seen, expect: dict[str, Any]) -> None:
     assert seen.step == expect.get("onset_step", 1)
 
 
-def _leaf_loss(seen: Seen, _: dict[str, Any]) -> None:
+def _leaf_loss(seen: Seen, _expect: dict[str, Any]) -> None:
     """Backward runs, meets no parameter, and nothing moves."""
     _raise(seen)
     assert all(loss.requires_grad and not loss.registered and loss.strays for loss in seen.losses)
@@ -347,7 +348,7 @@ def _not_optimized(seen: Seen, expect: dict[str, Any]) -> None:
     assert all(id(params[name]) in seen.held for name in rest)
 
 
-def _not_registered(seen: Seen, _: dict[str, Any]) -> None:
+def _not_registered(seen: Seen, _expect: dict[str, Any]) -> None:
     _raise(seen)
     assert all(loss.strays for loss in seen.losses)
 

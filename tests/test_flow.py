@@ -171,7 +171,8 @@ class TestMeetings:
         params = weights(w=(3,))
         w = params["w"]
         out = w * 2 - w * 2
-        number = out.grad_fn._sequence_nr()
+        node: Any = out.grad_fn
+        number = node._sequence_nr()
         kill = only(out.sum(), params)
         assert kill.how == "cancel"
         assert kill.facts["meets_at"] == number

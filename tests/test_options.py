@@ -58,7 +58,7 @@ def test_unknown_code_lists_what_is_allowed() -> None:
 def test_positional_arguments_are_refused() -> None:
     """Every argument is named, so that the order can never matter."""
     with pytest.raises(TypeError, match="positional"):
-        GradGuard(True)  # type: ignore[misc]  # noqa: FBT003
+        GradGuard(True)  # type: ignore[call-arg]  # noqa: FBT003
 
 
 def test_unknown_arguments_are_refused() -> None:

@@ -22,6 +22,7 @@ class Net(pl.LightningModule):
         super().__init__()
         self.layer = nn.Linear(3, 1)
         self.norm = nn.BatchNorm1d(3)
+        self.count: Tensor
         self.register_buffer("count", torch.zeros(()))
         self.kept: Any = None
         self.seen: list[float] = []
@@ -38,7 +39,7 @@ class Net(pl.LightningModule):
 
 def state() -> tuple[Any, ...]:
     """Return the random states of torch, numpy and Python."""
-    numpy = np.random.get_state()  # noqa: NPY002 - the state that users share
+    numpy: Any = np.random.get_state()  # noqa: NPY002 - the state that users share
     return torch.get_rng_state().tolist(), random.getstate(), numpy[1].tolist(), numpy[2]
 
 
@@ -93,7 +94,7 @@ class TestReplay:
     def test_copy_logs_nothing(self, model: Net) -> None:
         """What the second run logs goes nowhere."""
         logged: list[str] = []
-        model.log = lambda name, *_args, **_kwargs: logged.append(name)  # type: ignore[assignment,method-assign]
+        model.log = lambda name, *_args, **_kwargs: logged.append(name)  # type: ignore[method-assign]
         replay = Replay(model, (torch.ones(4, 3), 0))
         replay.run(replay.copy())
         assert logged == []

@@ -124,7 +124,7 @@ class TestPatience:
         """Alternating branches are healthy."""
 
         class Alternating(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + (self.spare(x).pow(2).mean() if step % 2 else 0.0)
 
         assert codes(train(Alternating())) == []
@@ -133,7 +133,7 @@ class TestPatience:
         """A branch that is reached in the last step is not unused."""
 
         class Late(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + (self.spare(x).pow(2).mean() if step == 5 else 0.0)
 
         assert codes(train(Late(), patience=10)) == []
@@ -164,7 +164,7 @@ class TestLateOnset:
         onset = self.ONSET
 
         class Cut(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 side = self.spare(x)
                 if step >= onset:
                     side = side.detach()
@@ -181,7 +181,7 @@ class TestLateOnset:
         onset = self.ONSET
 
         class Faded(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 factor = 1.0 if step < onset else 0.0
                 return self.fit(x) + factor * self.spare(x).pow(2).mean()
 
@@ -195,7 +195,7 @@ class TestLateOnset:
         onset = self.ONSET
 
         class Dead(Net):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 loss = self.fit(x)
                 return loss if step < onset else loss.round().long().float()
 
@@ -208,7 +208,7 @@ class TestLateOnset:
         onset = self.ONSET
 
         class Broken(Net):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 shift = 0.0 if step == onset else 1.0
                 return self.fit(x) + (self.head.weight.sum() * 0 + shift).sqrt()
 
@@ -220,7 +220,7 @@ class TestLateOnset:
         """A branch that did not run in the last step had trained before."""
 
         class Resting(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + (self.spare(x).pow(2).mean() if step < 5 else 0.0)
 
         assert codes(train(Resting())) == []
@@ -255,7 +255,7 @@ class TestBatches:
         """A head that takes part in every second batch trains in every step."""
 
         class Second(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + (self.spare(x).pow(2).mean() if step % 2 else 0.0)
 
         report = train(Second(), steps=8, patience=2, accumulate_grad_batches=2)
@@ -271,7 +271,7 @@ class TestBatches:
         """Several backward passes in a batch are looked at as one step."""
 
         class Quasi(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 side = self.spare(x).pow(2).mean()
                 return self.fit(x) + (side.detach() if dead else side)
 
@@ -308,7 +308,8 @@ class Manual(Spare):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> None:
         """Step with both."""
-        first, second = self.optimizers(use_pl_optimizer=self.mode != "raw")  # type: ignore[misc,attr-defined]
+        pair: Any = self.optimizers(use_pl_optimizer=self.mode != "raw")
+        first, second = pair
         side = (self.spare(batch).detach() if self.dead else self.spare(batch)) + self.trunk.bias[0]
         for optimizer, loss in ((first, self.fit(batch)), (second, side.pow(2).mean())):
             if self.mode == "toggle":
@@ -358,7 +359,8 @@ class TestManual:
 
         class Seldom(Manual):
             def training_step(self, batch: Tensor, batch_idx: int) -> None:
-                first, second = self.optimizers()  # type: ignore[misc,attr-defined]
+                pair: Any = self.optimizers()
+                first, second = pair
                 loss = self.fit(batch)
                 if batch_idx % 4 == 3:
                     loss = loss + self.spare(batch).pow(2).mean()
@@ -387,7 +389,7 @@ class TestParameters:
         """From then on nobody expects a gradient."""
 
         class Freezing(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + self.spare(x).pow(2).mean()
 
             def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -403,7 +405,7 @@ class TestParameters:
                 super().build()
                 self.spare.requires_grad_(requires_grad=False)
 
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + self.spare(x).pow(2).mean()
 
             def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
@@ -432,7 +434,7 @@ class TestParameters:
         """It gets gradients and no optimizer knows it."""
 
         class Thawing(Spare):
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + self.spare(x).pow(2).mean()
 
             def configure_optimizers(self) -> Any:
@@ -474,7 +476,7 @@ class TestParameters:
                 self.twin = nn.Linear(3, 1)
                 self.twin.weight = self.head.weight
 
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + self.twin(x).pow(2).mean()
 
         report = train(Tied())
@@ -490,7 +492,7 @@ class TestParameters:
             def build(self) -> None:
                 self.odd = make(kind)
 
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + (apply(self.odd, x) if used else 0.0)
 
             def configure_optimizers(self) -> Any:
@@ -515,7 +517,7 @@ class TestParameters:
             def build(self) -> None:
                 self.odd = nn.LazyLinear(1)
 
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 return self.fit(x) + self.odd(x).pow(2).mean()
 
         assert codes(train(Lazy())) == []
@@ -723,7 +725,7 @@ def test_steps_of_patience_and_onset_fit_together(train: Train) -> None:
         class Faded(Spare):
             start = onset
 
-            def loss(self, x: Tensor, step: int) -> Tensor:
+            def loss(self, x: Tensor, step: int) -> Any:
                 side = self.spare(x) * float(step < self.start)
                 return self.fit(x) + side.pow(2).mean()
 

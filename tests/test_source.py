@@ -65,7 +65,8 @@ class TestCapture:
         """Between `forward` and the call of the module there is nobody to blame."""
         layer = nn.Sequential(Here())
         layer(torch.ones(1))
-        names = [code.co_name for code, _ in layer[0].stack]
+        stack: Any = layer[0].stack
+        names = [code.co_name for code, _ in stack]
         assert names[:2] == ["forward", "test_leaves_the_frames_of_torch_out"]
 
     def test_leaves_the_standard_library_out(self) -> None:

@@ -686,8 +686,8 @@ class TestSafety:
         class Other(TorchFunctionMode):
             pass
 
-        other = Other()
-        recorder = Recorder({})
+        other: Any = Other()
+        recorder: Any = Recorder({})
         recorder.__enter__()
         other.__enter__()
         recorder.__exit__(None, None, None)
@@ -722,7 +722,7 @@ class TestCompiled:
 
     def test_compiled_module_is_seen_in_eager_mode(self) -> None:
         """Held to eager execution, the parts of a compiled module are recorded as usual."""
-        layer = torch.compile(nn.Linear(3, 1), backend="eager")
+        layer: Any = torch.compile(nn.Linear(3, 1), backend="eager")
         params = {f"layer.{n}": p for n, p in layer.named_parameters()}
         x = torch.ones(2, 3)
         layer(x)

@@ -72,7 +72,7 @@ def weights(**shapes: tuple[int, ...]) -> dict[str, Tensor]:
     """Make parameters of the given shapes with different values between 0 and 1."""
     import torch
 
-    made = {}
+    made: dict[str, Tensor] = {}
     for name, shape in shapes.items():
         size = int(torch.Size(shape).numel())
         made[name] = nn.Parameter(torch.linspace(0.1, 0.9, size).reshape(shape))

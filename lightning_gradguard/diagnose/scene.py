@@ -53,41 +53,6 @@ class Scene:
         return self._lineage[0]
 
 
-@dataclass(slots=True)
-class Scene:
-    """What a rule may look at.
-
-    Attributes:
-        trace: the traced step.
-        flows: what the backward passes of that step did, one a loss, where they were watched.
-        model: the module, for the places where parameters are made.
-        judged: name -> parameter that an optimizer trains.
-        step: global step of the trace.
-        when: how long the state has lasted, as in `in 3 of 3 steps`.
-        zeros: parameters whose gradient is all zero.
-        hopeless: no parameter at all has received a gradient so far.
-    """
-
-    trace: Trace
-    model: nn.Module
-    judged: Mapping[str, Tensor]
-    flows: Sequence[Flow] = ()
-    step: int = 0
-    when: str = ""
-    zeros: frozenset[str] = frozenset()
-    hopeless: bool = False
-    sharded: bool = False
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    _lineage: list[Lineage] = field(default_factory=list)
-
-    @property
-    def lineage(self) -> Lineage:
-        """Return the queries on the trace, made once."""
-        if not self._lineage:
-            self._lineage.append(Lineage(self.trace, self.judged.keys()))
-        return self._lineage[0]
-
-
 def finding(
     code: str,
     scene: Scene,

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The traced step: its time beside a plain one, the cost of a torch call, memory, and the graph walk."""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import common
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lightning_gradguard import GradGuard
+from lightning_gradguard.trace import Recorder, walk
+
+ROUNDS = {"mlp": 80, "conv": 60, "transformer": 25, "many": 15}
+CALLS = 5000
+NODES = 100_000
+BATCH = 32  # sequences in the memory measurement, so that activations outweigh everything else
+
+
+def traced_step(name: str) -> dict[str, Any]:
+    """Compare traced steps with the plain steps between them."""
+    guards: list[GradGuard] = []
+
+    def fresh() -> Sequence[pl.Callback]:
+        guards.append(GradGuard())
+        return guards[-1:]
+
+    treatments = [common.Treatment("plain"), common.Treatment("traced", fresh=fresh)]
+    turns = common.alternate(common.MODELS[name](), treatments, 1, ROUNDS[name])
+    times = {kind: values[2:] for kind, values in turns.times.items()}  # the first ones warm up
+    return common.ratios(times, "traced") | {"plain_ms": common.ratios(times, "plain")["ms"]}
+
+
+def call_cost() -> dict[str, float]:
+    """Measure what recording adds to one torch call, over a mix of five small operations."""
+    layer = nn.Linear(4, 4)
+    params = dict(layer.named_parameters())
+
+    def work() -> Tensor:
+        h = layer(torch.ones(2, 4))
+        for _ in range(CALLS // 5):
+            h = F.linear((torch.relu(h + 1.0) * h).view(2, 4), layer.weight)
+        return h
+
+    def traced() -> float:
+        with Recorder(params):
+            return seconds(work)
+
+    seconds(work)
+    plain = [seconds(work) for _ in range(9)]
+    recorded = [traced() for _ in range(9)]
+    extra = [(r - p) / CALLS * 1e6 for r, p in zip(recorded, plain, strict=True)]
+    return {
+        "plain_us": round(statistics.median(plain) / CALLS * 1e6, 2),
+        "extra_us": round(statistics.median(extra), 2),
+        "extra_us_best": round((min(recorded) - min(plain)) / CALLS * 1e6, 2),
+    }
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def walk_cost() -> dict[str, float]:
+    """Walk a chain of many nodes, far deeper than Python's stack."""
+    x = torch.ones(1, requires_grad=True)
+    h = x
+    for _ in range(NODES):
+        h = h + 1.0
+    times = [seconds(lambda: walk(h, {id(x): "x"})) for _ in range(7)]
+    return {"nodes": NODES, "seconds": round(statistics.median(times), 4)}
+
+
+def memory() -> dict[str, Any]:
+    """Compare the peaks of processes that do nothing but one step, traced or not."""
+    if torch.cuda.is_available():
+        peaks = {kind: [_cuda_peak(traced=kind == "traced")] for kind in ("plain", "traced")}
+    else:
+        peaks = {kind: [_process_peak(kind) for _ in range(5)] for kind in ("plain", "traced")}
+    medians = {kind: statistics.median(values) for kind, values in peaks.items()}
+    ratio = round(medians["traced"] / medians["plain"], 4)
+    return {f"{kind}_mib": round(peak / 2**20, 1) for kind, peak in medians.items()} | {
+        "ratio": ratio,
+        "spread": round(max(peaks["plain"]) / min(peaks["plain"]), 4),
+    }
+
+
+def _process_peak(kind: str) -> int:
+    command = [sys.executable, __file__, "--memory-of", kind]
+    out = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this file
+    return int(json.loads(out.stdout.splitlines()[-1]))
+
+
+def one_step(*, traced: bool) -> None:
+    """Train the transformer for one step."""
+    pl.seed_everything(0, verbose=False)
+    net = common.Transformer()
+    callbacks = [GradGuard()] if traced else []
+    trainer = pl.Trainer(
+        **common.QUIET, accelerator="auto", devices=1, logger=False, max_steps=1, callbacks=callbacks
+    )  # fmt: skip
+    trainer.fit(common.Training(net), common.Repeat((BATCH, 64), 1))  # type: ignore[arg-type]
+
+
+def _cuda_peak(*, traced: bool) -> int:
+    torch.cuda.reset_peak_memory_stats()
+    one_step(traced=traced)
+    return torch.cuda.max_memory_allocated()
+
+
+def lines(results: dict[str, Any]) -> str:
+    """Return the table of the README."""
+    head = ["model", "plain step", "traced step", "ratio (middle half)"]
+    rows = [
+        [n, f"{r['plain_ms']:.2f} ms", f"{r['ms']:.2f} ms", f"{r['median']:.2f} ({r['low']:.2f} to {r['high']:.2f})"]
+        for n, r in results["steps"].items()
+    ]
+    call, walked, peak = results["call"], results["walk"], results["memory"]
+    notes = [
+        f"One recorded torch call costs {call['extra_us']:.1f} us more (best run {call['extra_us_best']:.1f} us).",
+        f"Walking a graph of {walked['nodes']:,} nodes takes {walked['seconds']:.2f} s.",
+        f"Peak memory of a process that does one step: {peak['plain_mib']:.0f} MiB plain, "
+        f"{peak['traced_mib']:.0f} MiB traced, {peak['ratio']:.3f} times as much.",
+    ]
+    return common.table(head, rows) + "\n\n" + "\n".join(notes)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memory-of", choices=["plain", "traced"], help=argparse.SUPPRESS)
+    parser.add_argument("--dry", action="store_true", help="write no file")
+    options = parser.parse_args(arguments)
+    common.quiet()
+    if options.memory_of:
+        one_step(traced=options.memory_of == "traced")
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        return
+    results = {
+        "steps": {name: traced_step(name) for name in common.MODELS},
+        "call": call_cost(),
+        "walk": walk_cost(),
+        "memory": memory(),
+    }
+    print(common.origin())
+    print(lines(results))
+    if not options.dry:
+        print(common.write("trace", results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What mkdocs needs beyond the pages: the changelog, and links to files outside of the pages."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+ROOT = Path(__file__).resolve().parents[2]
+_OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./(?:examples|configs|benchmarks|tests)[^)]*\)")
+
+
+def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401  # mkdocs does not type it
+    """Add the changelog, which lives at the top of the project."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    files.append(File.generated(config, "changelog.md", content=changelog))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401
+    """Name files of the project instead of linking to them, since the site does not hold them."""
+    return _OUTSIDE.sub(r"`\1`", markdown)

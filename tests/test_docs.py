@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""README and documentation: their programs run, their texts are what is printed, their links lead."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import yaml
+
+from lightning_gradguard import GradGuard, GradGuardError
+from lightning_gradguard.__main__ import _parser
+from lightning_gradguard.report import render
+from lightning_gradguard.rules import RULES
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=[path.stem for path in PAGES])
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the code blocks of a page in a language."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [text for name, text in found if name == language]
+
+
+@contextlib.contextmanager
+def quietly() -> Any:
+    """Let programs print and warn as they like."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def execute(source: str, namespace: dict[str, Any], name: str = "__main__") -> None:
+    """Run a program from a file `train.py` in the working directory."""
+    path = Path("train.py").resolve()
+    path.write_text(source, encoding="utf-8")
+    namespace["__name__"] = name
+    exec(compile(source, path, "exec"), namespace)  # noqa: S102  # the project's own documentation
+
+
+def replace_text_block(page: Path, text: str, start: str) -> None:
+    """Put what is printed into the block of a page that begins like it, or is empty."""
+    old = page.read_text(encoding="utf-8")
+    pattern = re.compile(rf"^```text\n(?:{re.escape(start)}.*?)?^```$", re.DOTALL | re.MULTILINE)
+    new, count = pattern.subn(lambda _: f"```text\n{text}\n```", old, count=1)
+    assert count == 1
+    page.write_text(new, encoding="utf-8")
+
+
+class TestPrograms:
+    """Python blocks."""
+
+    @every_page
+    def test_run_in_order(self, page: Path) -> None:
+        """The blocks of a page are one session; the README's last one stops by a finding."""
+        namespace: dict[str, Any] = {"pl": pl, "torch": torch, "nn": torch.nn, "GradGuard": GradGuard}
+        torch.manual_seed(0)
+        for source in blocks(page, "python"):
+            broken = page == README and "__main__" in source
+            expected = pytest.raises(GradGuardError) if broken else contextlib.nullcontext()
+            with quietly(), expected:
+                execute(source, namespace)
+
+    @pytest.mark.parametrize(("page", "code"), [("README.md", "GG101"), ("docs/quickstart.md", "GG106")])
+    def test_print_what_the_page_says(
+        self, page: str, code: str, request: pytest.FixtureRequest
+    ) -> None:
+        """The text in the page is the diagnostic of the program in the page, verbatim."""
+        path = ROOT / page
+        program = next(b for b in blocks(path, "python") if "import pytorch_lightning" in b)
+        namespace = vars(ModuleType("train"))
+        torch.manual_seed(0)
+        with quietly(), contextlib.suppress(GradGuardError):
+            execute(program.replace("[GradGuard()]", "[guard := GradGuard()]"), namespace)
+        (finding,) = namespace["guard"].report.diagnostics
+        assert finding.code == code
+        text = render(finding)
+        if request.config.getoption("--update-snapshots"):
+            replace_text_block(path, text, f"{finding.severity}[{code}]")
+        assert text + "\n" in blocks(path, "text")
+
+    def test_excerpt_is_from_the_program(self) -> None:
+        """What the reader sees first is what the whole program holds."""
+        excerpt, *_ = blocks(README, "python")
+        program = next(b for b in blocks(README, "python") if "__main__" in b)
+        assert "".join(f"    {line}" for line in excerpt.splitlines(keepends=True)) in program
+
+    def test_torch_says_what_the_readme_says(self) -> None:
+        """Without the guard, the same program ends with torch's own words."""
+        program = next(b for b in blocks(README, "python") if "__main__" in b)
+        with quietly(), pytest.raises(RuntimeError) as caught:
+            execute(program.replace("GradGuard()", ""), {})
+        assert f"> RuntimeError: {caught.value}" in README.read_text(encoding="utf-8")
+
+
+class TestOtherBlocks:
+    """Commands and configurations."""
+
+    @every_page
+    def test_commands_exist(self, page: Path) -> None:
+        """Each `gradguard` command is one that the parser takes, each make target is there."""
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+        workflow = [row.partition("run: ")[2] for b in blocks(page, "yaml") for row in b.splitlines()]
+        for line in [row for b in blocks(page, "bash") for row in b.splitlines()] + workflow:
+            words = shlex.split(line)
+            if words[:1] == ["gradguard"]:
+                assert _parser().parse_args(words[1:])
+            elif words[:1] == ["make"]:
+                assert words[1] in targets
+
+    @every_page
+    def test_configurations_are_taken(self, page: Path) -> None:
+        """YAML is well formed, and arguments of the guard are arguments of the guard."""
+        for text in blocks(page, "yaml"):
+            content = yaml.safe_load(text)
+            if "_target_" in content:
+                assert content.pop("_target_") == "lightning_gradguard.GradGuard"
+                assert GradGuard(**content)
+            for entry in content.get("trainer", {}).get("callbacks", []):
+                assert GradGuard(**entry["init_args"])
+
+    @every_page
+    def test_json_is_json(self, page: Path) -> None:
+        """As it says."""
+        for text in blocks(page, "json"):
+            json.loads(text)
+
+
+class TestLinks:
+    """Links between pages and to files of the project."""
+
+    @every_page
+    def test_lead_somewhere(self, page: Path) -> None:
+        """Each relative link is a file or a folder of the project."""
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+        targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+        # The site puts the changelog beside the other pages.
+        missing = [t for t in targets if not (page.parent / t).exists() and t != "changelog.md"]
+        assert missing == []
+
+
+class TestRulesTable:
+    """The table in the README."""
+
+    def test_lists_every_rule(self, request: pytest.FixtureRequest) -> None:
+        """Code, name, level and sentence are those of the registry."""
+        rows = [
+            f"| [{rule.code}](docs/rules/{rule.code}.md) | {rule.name} | {rule.severity} |"
+            for rule in RULES.values()
+        ]
+        table = "\n".join(["| code | name | level |", "| --- | --- | --- |", *rows]) + "\n"
+        text = README.read_text(encoding="utf-8")
+        if request.config.getoption("--update-snapshots"):
+            text = re.sub(r"(?:^\| .*\n)+|^RULES\n", lambda _: table, text, count=1, flags=re.M)
+            README.write_text(text, encoding="utf-8")
+        assert table in text
+
+
+class TestApi:
+    """`docs/api.md`."""
+
+    def test_is_current(self) -> None:
+        """The page is what the docstrings give."""
+        code = [sys.executable, str(ROOT / "docs/mkdocs/api.py"), "--check"]
+        answer = subprocess.run(code, capture_output=True, text=True, check=False)  # noqa: S603
+        assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.slow
+def test_site_builds_without_warnings(tmp_path: Path) -> None:
+    """mkdocs in strict mode: no broken link, no page outside of the navigation."""
+    pytest.importorskip("mkdocs", reason="the site is built with mkdocs")
+    pytest.importorskip("material", reason="the site is built with mkdocs-material")
+    config = str(ROOT / "docs/mkdocs/mkdocs.yml")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", config, "-d", str(tmp_path)]
+    variables = os.environ | {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)  # noqa: S603
+    assert answer.returncode == 0, answer.stderr
+    assert "GG101" in (tmp_path / "rules/GG101/index.html").read_text(encoding="utf-8")
+    assert (tmp_path / "changelog/index.html").is_file()

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recognised and named metrics are computed by torchmetrics over the epoch, and nothing else changes."""
+
+import copy
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+import torchmetrics
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.classification import BinaryF1Score, MulticlassAccuracy
+
+from lightning_gradguard import GradGuard
+from lightning_gradguard.routing import Routing
+from lightning_gradguard.trace import Recorder
+
+
+SIZES = (8, 3)  # uneven: 11 samples in batches of 8
+CLASSES = 3
+
+
+class Classifier(pl.LightningModule):
+    """A module whose loss has an accuracy in it; remembers what a metric should have seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(5, 8), nn.ReLU())
+        self.head = nn.Linear(8, CLASSES)
+        self.seen: list[tuple[Tensor, Tensor]] = []
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+        x, y = batch
+        logits = self.head(self.body(x))
+        self.seen.append((logits.detach().clone(), y.clone()))
+        error = 1 - (logits.argmax(dim=1) == y).float().mean()
+        return F.cross_entropy(logits, y) + 0.5 * error
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class Beside(Classifier):
+    """The metric is only logged, as a mean of batch means."""
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+        x, y = batch
+        logits = self.head(self.body(x))
+        self.seen.append((logits.detach().clone(), y.clone()))
+        self.log("acc", (logits.argmax(dim=1) == y).float().mean(), on_step=False, on_epoch=True)
+        return F.cross_entropy(logits, y)
+
+
+class Returns(Classifier):
+    """Predictions and target are handed back."""
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> dict[str, Tensor]:  # type: ignore[override]  # noqa: ARG002
+        x, y = batch
+        logits = self.head(self.body(x))
+        self.seen.append((logits.detach().clone(), y.clone()))
+        return {"loss": F.cross_entropy(logits, y), "preds": logits, "target": y}
+
+
+def loader(count: int = sum(SIZES), size: int = SIZES[0]) -> DataLoader[Any]:
+    """Return seeded data in uneven batches."""
+    source = torch.Generator().manual_seed(1)
+    x = torch.randn(count, 5, generator=source)
+    y = torch.randint(0, CLASSES, (count,), generator=source)
+    return DataLoader(TensorDataset(x, y), batch_size=size)
+
+
+def fit(model: pl.LightningModule, *callbacks: pl.Callback, **options: Any) -> pl.Trainer:
+    """Train quietly."""
+    settings: dict[str, Any] = {
+        "accelerator": "cpu", "devices": 1, "logger": False, "enable_progress_bar": False, "max_epochs": 2,
+        "enable_model_summary": False, "enable_checkpointing": any(isinstance(c, ModelCheckpoint) for c in callbacks),
+    } | {k: v for k, v in options.items() if k not in {"data", "ckpt_path"}}  # fmt: skip
+    trainer = pl.Trainer(callbacks=list(callbacks), **settings)
+    trainer.fit(model, options.get("data") or loader(), ckpt_path=options.get("ckpt_path"))
+    return trainer
+
+
+def by_hand(model: Classifier, epoch: int, metric: torchmetrics.Metric | None = None, batches: int = 2) -> float:
+    """Compute the metric of one epoch from what the module has seen."""
+    metric = metric or MulticlassAccuracy(CLASSES, average="micro")
+    for logits, target in model.seen[epoch * batches : (epoch + 1) * batches]:
+        metric.update(logits, target)
+    return float(metric.compute())
+
+
+class TestRecognised:
+    """`metrics="route"`."""
+
+    @pytest.mark.filterwarnings("ignore")
+    @pytest.mark.parametrize("model", [Classifier, Beside])
+    def test_the_epoch_value_is_that_of_torchmetrics(self, model: type[Classifier]) -> None:
+        """Uneven batches count by their samples, the traced first batch included."""
+        module = model()
+        guard = GradGuard(metrics="route")
+        trainer = fit(module, guard, max_epochs=3)
+        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(by_hand(module, 2))
+        assert not [limit for limit in guard.report.limits if "rout" in limit]
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_the_first_epoch_counts_the_traced_batch(self) -> None:
+        """Nothing of the first epoch is missing."""
+        module = Classifier()
+        trainer = fit(module, GradGuard(metrics="route"), max_epochs=1)
+        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(by_hand(module, 0))
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_weights_and_losses_are_bitwise_the_same(self) -> None:
+        """Routing changes nothing that is trained."""
+        results = []
+        for mode in ("off", "route"):
+            torch.manual_seed(4)
+            module = Classifier()
+            fit(module, GradGuard(metrics=mode))
+            results.append([*module.state_dict().values(), *(s for s, _ in module.seen), torch.get_rng_state()])
+        assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_no_hook_and_no_submodule_is_left(self) -> None:
+        """After the fit the module is as before."""
+        module = Classifier()
+        names = [n for n, _ in module.named_modules()]
+        fit(module, GradGuard(metrics="route"))
+        assert [n for n, _ in module.named_modules()] == names
+        assert not any(m._forward_hooks for m in module.modules())  # noqa: SLF001
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_checkpoint_can_monitor_it(self, tmp_path: Path) -> None:
+        """The value is there when `ModelCheckpoint` looks for it."""
+        best = ModelCheckpoint(tmp_path, monitor="gradguard/accuracy", mode="max", filename="best")
+        fit(Classifier(), GradGuard(metrics="route"), best)
+        assert (tmp_path / "best.ckpt").exists()
+        assert best.best_model_score is not None
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_resumed_epoch_goes_on_counting(self, tmp_path: Path) -> None:
+        """A checkpoint in the midst of an epoch carries the accumulated state."""
+        module = Classifier()
+        halfway = ModelCheckpoint(tmp_path, every_n_train_steps=1, save_top_k=-1, filename="{step}")
+        fit(module, GradGuard(metrics="route"), halfway, data=loader(20, 8), max_epochs=1)
+        again = Classifier()
+        trainer = fit(
+            again, GradGuard(metrics="route"), data=loader(20, 8), max_epochs=1, ckpt_path=tmp_path / "step=1.ckpt",
+        )  # fmt: skip
+        whole = Classifier()
+        whole.seen = [module.seen[0], *again.seen]
+        assert len(again.seen) == 2  # noqa: PLR2004 - the batches that were left
+        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(by_hand(whole, 0, batches=3))
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_what_cannot_be_routed_is_said(self) -> None:
+        """Scores that no submodule makes are only advised about."""
+
+        class Bare(Classifier):
+            def __init__(self) -> None:
+                super().__init__()
+                self.weight = nn.Parameter(torch.randn(5, CLASSES))
+                del self.body, self.head
+
+            def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+                x, y = batch
+                logits = x @ self.weight
+                return F.cross_entropy(logits, y) + (logits.argmax(1) != y).float().mean()
+
+        guard = GradGuard(metrics="route")
+        trainer = fit(Bare(), guard)
+        assert "gradguard/accuracy" not in trainer.callback_metrics
+        assert any("not routed" in limit for limit in guard.report.limits)
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_other_modes_do_not_route(self) -> None:
+        """`advise` names the metric, `off` does not even that."""
+        named = []
+        for mode in ("advise", "off"):
+            guard = GradGuard(metrics=mode)
+            trainer = fit(Classifier(), guard)
+            assert "gradguard/accuracy" not in trainer.callback_metrics
+            named.append({d.metric for d in guard.report.diagnostics})
+        assert named == [{"MulticlassAccuracy"}, {None}]
+
+    def test_a_routed_step_costs_little(self) -> None:
+        """A step with a route costs an unrouted one, the metric's own update, and 2 %."""
+        x, y = torch.randn(256, 5), torch.randint(0, CLASSES, (256,))
+        model = Classifier()
+        routing = routed(model, x, y)
+        metric = MulticlassAccuracy(CLASSES, average="micro", validate_args=False)
+
+        def with_route() -> None:
+            routing.begin_batch([x, y])
+            full_step(model, x, y)
+            routing.end_batch({})
+
+        plain, update = median(lambda: full_step(model, x, y)), median(lambda: metric.update(y, y))
+        assert median(with_route) < 1.02 * plain + update + 3e-4  # the last for the noise of the clock
+        assert routing.limits == []
+
+
+def routed(model: Classifier, x: Tensor, y: Tensor) -> Routing:
+    """Return a routing that has seen one traced step."""
+    routing = Routing()
+    routing.start(model, torch.device("cpu"))
+    params = dict(model.named_parameters())
+    recorder = Recorder(params, modules=dict(model.named_modules()), batch={"batch[0]": x, "batch[1]": y})
+    with recorder:
+        loss = model.training_step([x, y], 0)
+    assert loss.requires_grad
+    routing.watch(recorder.trace, None)
+    assert list(routing._routes) == ["accuracy"]  # noqa: SLF001
+    return routing
+
+
+def full_step(model: Classifier, x: Tensor, y: Tensor) -> None:
+    """Run a step with its backward pass."""
+    model.training_step([x, y], 0).backward()
+    model.seen.clear()
+
+
+def median(deed: Any) -> float:
+    """Return the median time of a deed, in s."""
+    times = []
+    for _ in range(60):
+        start = time.perf_counter()
+        deed()
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+
+class TestNamed:
+    """`metrics={...}` and `metrics=MetricCollection(...)`."""
+
+    def test_values_come_from_what_the_step_returns(self) -> None:
+        """A mapping is fed from `preds` and `target`."""
+        module = Returns()
+        trainer = fit(module, GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES, average="micro")}))
+        assert float(trainer.callback_metrics["gradguard/acc"]) == pytest.approx(by_hand(module, 1))
+
+    def test_a_collection_logs_each_of_its_metrics(self) -> None:
+        """Names are those of the collection."""
+        collection = torchmetrics.MetricCollection([MulticlassAccuracy(CLASSES), torchmetrics.classification.MulticlassF1Score(CLASSES)])
+        trainer = fit(Returns(), GradGuard(metrics=collection))
+        assert {"gradguard/MulticlassAccuracy", "gradguard/MulticlassF1Score"} <= set(trainer.callback_metrics)
+
+    def test_a_vector_is_logged_per_class(self) -> None:
+        """A metric without average gives one value a class."""
+        trainer = fit(Returns(), GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES, average=None)}))
+        assert {f"gradguard/acc_{i}" for i in range(CLASSES)} <= set(trainer.callback_metrics)
+
+    def test_other_keys_can_be_chosen(self) -> None:
+        """`metric_keys` names the entries."""
+
+        class Other(Returns):
+            def training_step(self, batch: list[Tensor], batch_idx: int) -> dict[str, Tensor]:  # type: ignore[override]
+                found = super().training_step(batch, batch_idx)
+                return {"loss": found["loss"], "scores": found["preds"], "y": found["target"]}
+
+        guard = GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES)}, metric_keys=("scores", "y"))
+        assert "gradguard/acc" in fit(Other(), guard).callback_metrics
+
+    @pytest.mark.parametrize(("model", "got"), [(Beside, r"a dict with \['loss'\]")])
+    def test_missing_entries_raise(self, model: type[Classifier], got: str) -> None:
+        """The error says what was expected and what came."""
+        with pytest.raises(ValueError, match=rf"'preds': ..., 'target': ....*got {got}"):
+            fit(model(), GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES)}))
+
+    def test_the_guard_can_be_copied_and_pickled(self) -> None:
+        """Spawned ranks and Trainers copy it."""
+        guard = GradGuard(metrics={"f1": BinaryF1Score()})
+        for twin in (copy.deepcopy(guard), pickle.loads(pickle.dumps(guard))):  # noqa: S301
+            assert list(twin._routing.explicit) == ["f1"]  # noqa: SLF001
