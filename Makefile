@@ -10,7 +10,7 @@ INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PIP) install --quiet "torc
 SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 JOBS ?= 2
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check docs format clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -30,7 +30,7 @@ $(EXAMPLES): | $(BIN)/python
 
 $(DEVELOP): | $(BIN)/python
 	@echo "installing the package with what tests and checks need (first time: a few minutes)"
-	$(INSTALL) -e ".[examples,test,dev]"
+	$(INSTALL) -e ".[examples,test,docs,dev]"
 	@rm -f .venv/.develop-* .venv/.examples-* && touch $@ $(EXAMPLES)
 
 demo: $(EXAMPLES)  ## train the digits example three times: broken, hidden, repaired
@@ -43,6 +43,11 @@ check: $(DEVELOP)  ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(DEVELOP)  ## write the generated pages and build the site into site/
+	$(BIN)/gradguard docs
+	$(BIN)/python docs/mkdocs/api.py
+	$(BIN)/python -m mkdocs build --strict --quiet -f docs/mkdocs/mkdocs.yml
 
 format: $(DEVELOP)  ## rewrite the code in the house format
 	$(BIN)/ruff format .

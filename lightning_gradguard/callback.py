@@ -131,6 +131,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self.report = Report()
         self._gallery = Gallery(self.report)
         self._session: Session | None = None
+        self._state: dict[str, Any] = {}  # what a checkpoint made after the fit holds
         self._agreement: Agreement | None = None
         self._norm: Callable[[Sequence[Tensor]], float] | None = None
 
@@ -219,7 +220,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._safely("report", self._gallery.close, trainer)
         self._tell(trainer)
         if self._session is not None and trainer.is_global_zero and not self.report.has_findings():
-            print(self.report.render().splitlines()[-1], file=sys.stderr)  # noqa: T201 - the one line of a clean run
+            print(self.report.closing, file=sys.stderr)  # noqa: T201 - the one line of a clean run
+        self._state = self.state_dict()
         self._session = None
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:  # noqa: ANN401, ARG002
@@ -251,8 +253,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs."""
+        if self._session is None:
+            return self._state
         metrics = {"metrics": self._routing.state_dict()} if self._routing is not None else {}
-        return {"version": 1, "audit": self._session.audit.state_dict()} | metrics if self._session else {}
+        return {"version": 1, "audit": self._session.audit.state_dict()} | metrics
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""

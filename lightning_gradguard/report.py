@@ -164,6 +164,11 @@ class Report:
         """Say whether there is a finding of one of these levels."""
         return any(diagnostic.severity in levels for diagnostic in self.diagnostics)
 
+    @property
+    def closing(self) -> str:
+        """The one line that a clean run ends with."""
+        return f"gradguard: {_trained(self)}"
+
     def to_dict(self) -> dict[str, Any]:
         """Give everything as JSON-ready values; `from_dict` reads them back."""
         facts = asdict(self._facts) | {"limits": list(self.limits)}
@@ -326,9 +331,13 @@ def _summary(report: Report) -> Iterator[str]:
     traced = _traced(report)
     yield f"{_tally(report.diagnostics)} at global step {report.step}{traced}"
     if report.total:
-        noun = "trainable parameter" if report.total == 1 else "trainable parameters"
-        yield f"{report.trained:,} of {report.total:,} {noun} received a gradient"
+        yield _trained(report)
     yield from (f"not checked: {limit}" for limit in report.limits)
+
+
+def _trained(report: Report) -> str:
+    noun = "trainable parameter" if report.total == 1 else "trainable parameters"
+    return f"{report.trained:,} of {report.total:,} {noun} received a gradient"
 
 
 def _tally(diagnostics: Iterable[Diagnostic]) -> str:

@@ -495,6 +495,8 @@ class Session:
         if now.recorder is not None:
             now.recorder.forget()
             now.recorder = None
+        if now.trace.fault is not None and self.settings.strict:
+            raise now.trace.fault
         if now.trace.fault is not None:
             self.off("trace", now.trace.fault)
         if now.trace.truncated:

@@ -2,7 +2,12 @@
 """Recognised and named metrics are computed by torchmetrics over the epoch, and nothing else changes."""
 
 import copy
+import json
+import os
 import pickle
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +29,7 @@ from lightning_gradguard.trace import Recorder
 
 SIZES = (8, 3)  # uneven: 11 samples in batches of 8
 CLASSES = 3
+WORKER = Path(__file__).parent / "ranks" / "routed.py"
 
 
 class Classifier(pl.LightningModule):
@@ -277,3 +283,38 @@ class TestNamed:
         guard = GradGuard(metrics={"f1": BinaryF1Score()})
         for twin in (copy.deepcopy(guard), pickle.loads(pickle.dumps(guard))):  # noqa: S301
             assert list(twin._routing.explicit) == ["f1"]  # noqa: SLF001
+
+
+class TestRanks:
+    """Two processes with batches of different sizes."""
+
+    @pytest.mark.parametrize("mode", ["route", "named"])
+    def test_the_value_is_that_of_all_samples(self, mode: str) -> None:
+        """Hits of both ranks over samples of both ranks, the same number on each."""
+        results = two_ranks(mode)
+        whole = sum(r["hits"] for r in results) / sum(r["count"] for r in results)
+        assert [r["value"] for r in results] == pytest.approx([whole, whole])
+
+    def test_a_metric_that_one_rank_lacks_is_left_out_on_both(self) -> None:
+        """No rank waits for another."""
+        assert [r["value"] for r in two_ranks("lost")] == [None, None]
+
+
+def two_ranks(mode: str) -> list[dict[str, Any]]:
+    """Run the worker as two ranks and return what each printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
+    jobs = [
+        subprocess.Popen(  # noqa: S603 - our own file
+            [sys.executable, str(WORKER), mode],
+            env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(WORKER.parents[2])},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    told = [job.communicate(timeout=100) for job in jobs]
+    lines = [next((x for x in out.splitlines() if x.startswith("RESULT")), "") for out, _ in told]
+    assert all(lines), told
+    return [json.loads(line.removeprefix("RESULT")) for line in lines]

@@ -11,7 +11,16 @@ ROOT = Path(__file__).resolve().parents[2]
 _OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./(?:examples|configs|benchmarks|tests)[^)]*\)")
 
 
-def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401  # mkdocs does not type it
+def on_config(config: Any) -> Any:  # noqa: ANN401  # mkdocs does not type it
+    """Put the page of every rule into the navigation."""
+    pages = sorted(path.name for path in (ROOT / "docs/rules").glob("GG*.md"))
+    for entry in config.nav:
+        if isinstance(entry, dict) and "Rules" in entry:
+            entry["Rules"] += [f"rules/{name}" for name in pages]
+    return config
+
+
+def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401
     """Add the changelog, which lives at the top of the project."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     files.append(File.generated(config, "changelog.md", content=changelog))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deep supervision losses multiplied into a list that gets cleared before summing."""
+"""The auxiliary loss is put into a list that is cleared before it is summed."""
 
 import pytorch_lightning as pl
 import torch
