@@ -49,7 +49,7 @@ class Classifier(LightningModule):
 
     Args:
         width: size of the hidden layer.
-        objective: `cross_entropy` trains; `accuracy` cannot; `both` adds a term that trains nothing.
+        objective: `cross_entropy` trains, `accuracy` cannot, `both` adds a term that does nothing.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class Classifier(LightningModule):
         """Compute the loss of one batch."""
         points, labels = batch
         logits = self.net(points)
-        likelihood = F.cross_entropy(logits, labels)
-        accuracy = (logits.argmax(dim=1) == labels).float().mean()
+        likelihood: Tensor = F.cross_entropy(logits, labels)
+        accuracy: Tensor = (logits.argmax(dim=1) == labels).float().mean()
         if self.objective == "accuracy":
             return 1 - accuracy
         if self.objective == "both":

@@ -13,8 +13,17 @@ from lightning_gradguard.source import Span
 from lightning_gradguard.surrogate import Surrogate, metric_lines, surrogate
 from lightning_gradguard.trace import Call, LossView, Trace, Value
 
-
-__all__ = ["for_cut", "for_loss", "for_nonfinite", "for_op", "for_relabel", "for_term", "for_zero", "metric_of", "subject"]
+__all__ = [
+    "for_cut",
+    "for_loss",
+    "for_nonfinite",
+    "for_op",
+    "for_relabel",
+    "for_term",
+    "for_zero",
+    "metric_of",
+    "subject",
+]
 
 
 def subject(call: Call) -> str:
@@ -39,7 +48,9 @@ def for_loss(trace: Trace, cut: Cut, view: LossView) -> str:
 def for_relabel(trace: Trace, cut: Cut, view: LossView, span: Span | None) -> str:
     """Return what to do about a relabelled loss."""
     first = f"delete line {span.line}" if span is not None else "remove the new leaf"
-    return f"{first}, then repair the place where the gradient was lost; {for_loss(trace, cut, view)}"
+    return (
+        f"{first}, then repair the place where the gradient was lost; {for_loss(trace, cut, view)}"
+    )
 
 
 def for_term(trace: Trace, cut: Cut, term: Term, view: LossView | None = None) -> str:
@@ -48,7 +59,9 @@ def for_term(trace: Trace, cut: Cut, term: Term, view: LossView | None = None) -
     if found is None:
         return "drop the term and log it instead, or replace it with a differentiable one"
     loss = surrogate(trace, found)
-    parts = [_block("drop the term, or replace it with a differentiable one, for example", loss.lines)]
+    parts = [
+        _block("drop the term, or replace it with a differentiable one, for example", loss.lines)
+    ]
     return "\n".join([*parts, *_caveat(loss), _beside(trace, found)])
 
 
@@ -113,13 +126,17 @@ def for_unregistered(span: Span | None) -> str:
     return "keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or `nn.ParameterList`"
 
 
-def metric_of(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None) -> str | None:
+def metric_of(
+    trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None
+) -> str | None:
     """Return the torchmetrics class that the cut chain computes, if it is recognised."""
     found = recognised(trace, cut, view, goal)
     return found.name if found is not None else None
 
 
-def recognised(trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None) -> Metric | None:
+def recognised(
+    trace: Trace, cut: Cut, view: LossView | None, goal: Value | None = None
+) -> Metric | None:
     """Return the metric that the cut chain computes, if there is one."""
     if not trace.names_metrics:
         return None
@@ -138,7 +155,11 @@ def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:
         if term.position < 0:
             return next((n for n in (node.right, node.left) if not _is_tensor_side(n, term)), None)
         reverse = term.call.name in {"__radd__", "__rsub__"}
-        return (node.left, node.right)[(term.position + reverse) % 2] if len(term.call.inputs) > 1 else None
+        return (
+            (node.left, node.right)[(term.position + reverse) % 2]
+            if len(term.call.inputs) > 1
+            else None
+        )
     if isinstance(node, ast.AugAssign):
         return node.value
     return None

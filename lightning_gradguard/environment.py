@@ -27,7 +27,7 @@ VARIABLE = "GRADGUARD"
 _log = logging.getLogger("lightning_gradguard")
 _ON = ("1", "on", "true", "warn", "yes")
 _OFF = ("", "0", "false", "no", "off")
-_LISTS = ("select", "ignore", "ignore_params")
+_LISTS = ("select", "ignore", "ignore_params", "metric_keys")
 _NUMBERS = (
     "patience",
     "trace_steps",

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_gradguard import syntax
+from lightning_gradguard import definitions, syntax
 from lightning_gradguard.source import Span, locate
 from lightning_gradguard.trace import Trace
 
@@ -36,7 +36,7 @@ def hidden_tensors(
     for name, leaf, owner, attribute in _kept(model, wanted):
         if id(leaf) not in {id(t) for t in found.values()}:
             found[name] = leaf
-            spans[name] = syntax.filling_span(type(owner), attribute)
+            spans[name] = definitions.filling_span(type(owner), attribute)
     named = {id(t) for t in found.values()}
     for stray in strays:
         if id(stray) not in named and isinstance(stray, nn.Parameter):

@@ -13,8 +13,16 @@ from types import CodeType
 from lightning_gradguard import syntax
 from lightning_gradguard.source import Stack
 
-
-__all__ = ["by_words", "callees", "class_of", "formulas", "in_source", "loops", "module_of", "torchmetrics_of"]
+__all__ = [
+    "by_words",
+    "callees",
+    "class_of",
+    "formulas",
+    "in_source",
+    "loops",
+    "module_of",
+    "torchmetrics_of",
+]
 
 # Function -> class; a star stands for Binary, Multiclass or Multilabel.
 _FUNCTIONS: Mapping[str, str] = {
@@ -74,7 +82,10 @@ def class_of(name: str) -> str:
     camel = "".join(_UPPER.get(part, part.capitalize()) for part in name.split("_"))
     known = [_RENAMED.get(name, ""), camel]
     loaded = sys.modules.get("torchmetrics.classification"), sys.modules.get("torchmetrics")
-    return next((k for k in known if k and any(hasattr(m, k) for m in loaded if m is not None)), known[0] or camel)
+    return next(
+        (k for k in known if k and any(hasattr(m, k) for m in loaded if m is not None)),
+        known[0] or camel,
+    )
 
 
 def module_of(name: str) -> str:
@@ -120,9 +131,9 @@ def loops(stack: Stack) -> bool:
     if module is None:
         return True
     inner = [n for n in ast.walk(module) if isinstance(n, (ast.For, ast.While))]
-    return any(isinstance(c, (ast.For, ast.While)) and c is not n for n in inner for c in ast.walk(n)) or any(
-        name in {"distance", "eval", "edit_distance"} for name in _callees(module)
-    )
+    return any(
+        isinstance(c, (ast.For, ast.While)) and c is not n for n in inner for c in ast.walk(n)
+    ) or any(name in {"distance", "eval", "edit_distance"} for name in _callees(module))
 
 
 def formulas(stacks: Sequence[Stack]) -> tuple[str, ...]:
@@ -138,7 +149,13 @@ def formulas(stacks: Sequence[Stack]) -> tuple[str, ...]:
     found = []
     if "sqrt" in called and ast.Sub in operators and any(_is_cross(p) for p in parts):
         found.append("MatthewsCorrCoef")
-    if ast.BitOr in operators or called & {"logical_or", "bitwise_or", "union", "maximum", "union1d"}:
+    if ast.BitOr in operators or called & {
+        "logical_or",
+        "bitwise_or",
+        "union",
+        "maximum",
+        "union1d",
+    }:
         found.append("JaccardIndex")
     if any(_doubles(p) for p in parts):
         found.append("F1Score")
@@ -149,7 +166,9 @@ def _is_cross(node: ast.AST) -> bool:
     """Recognise `a * b - c * d`."""
     if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)):
         return False
-    return all(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in (node.left, node.right))
+    return all(
+        isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult) for n in (node.left, node.right)
+    )
 
 
 def _doubles(node: ast.AST) -> bool:
@@ -168,8 +187,10 @@ def by_words(name: str, stacks: Sequence[Stack]) -> str:
             node = syntax.function_node(code)
             for call in ast.walk(node) if node is not None else ():
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-                    blank = isinstance(call.func.value, ast.Constant) and call.func.value.value == " "
-                    if call.func.attr == "split" or call.func.attr == "join" and blank:
+                    blank = (
+                        isinstance(call.func.value, ast.Constant) and call.func.value.value == " "
+                    )
+                    if call.func.attr == "split" or (call.func.attr == "join" and blank):
                         return "WordErrorRate"
     return name
 

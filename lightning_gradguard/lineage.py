@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack
-from lightning_gradguard.syntax import callee, depends, is_bare, operand_depends, reflows
+from lightning_gradguard.dataflow import depends, operand_depends
+from lightning_gradguard.syntax import callee, is_bare, reflows
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
 __all__ = ["Cut", "Lineage", "Term"]
@@ -393,9 +394,7 @@ class Lineage:
         sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
         if any(not self.connected(v) for v in sources):
             return Term(call, position, value, ())  # their own finding says it all
-        every = {
-            c.site: c for s in sources for c in self.main_cuts(s.name, cuts.get(s, ()), goals)
-        }
+        every = {c.site: c for s in sources for c in self.main_cuts(s.name, cuts.get(s, ()), goals)}
         if value is None:
             leaving = self._exits_into(call)
             every |= {

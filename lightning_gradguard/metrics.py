@@ -22,7 +22,6 @@ from lightning_gradguard.scores import Row, Sample, rows
 from lightning_gradguard.source import Stack
 from lightning_gradguard.trace import FED, FREE, HARD, Call, Slot, Trace, Value
 
-
 __all__ = ["Metric", "beside", "recognise"]
 
 _DRAWS = 8
@@ -31,16 +30,25 @@ _EXACT, _CLOSE = 1e-4, 0.04
 _MAX_TRIES = 30
 _MAX_SCALARS = 12
 _MAX_BESIDE = 4
+_MAX_VALUES = 1 << 22  # of scores, of which random ones are drawn
 _LABELS = frozenset({"argmax", "argmin", "max", "min"})
-_COMPARES = frozenset("gt ge lt le greater greater_equal less less_equal __gt__ __ge__ __lt__ __le__".split())
-_AGREES = frozenset("eq ne __eq__ __ne__ not_equal equal isclose".split())
-_DIFFERS = frozenset("ne __ne__ not_equal sub __sub__ __rsub__ rsub logical_xor __xor__ bitwise_xor".split())
+_COMPARES = frozenset(
+    ["gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal", "__gt__", "__ge__", "__lt__", "__le__"]
+)
+_AGREES = frozenset(["eq", "ne", "__eq__", "__ne__", "not_equal", "equal", "isclose"])
+_DIFFERS = frozenset(
+    ["ne", "__ne__", "not_equal", "sub", "__sub__", "__rsub__", "rsub", "logical_xor", "__xor__", "bitwise_xor"]
+)
 _ROUNDS = frozenset({"round", "round_"})
 _SIGNS = frozenset({"sign", "sgn", "sign_", "heaviside"})
-_INTEGERS = frozenset("long int short to type type_as floor ceil trunc fix round floor_ ceil_".split())
-_STEPS = frozenset("floor ceil trunc fix round floor_ ceil_ round_".split())
-_LOGS = frozenset("log log10 log2 log1p exp expm1 logsumexp log_ exp_ sigmoid tanh softmax log_softmax".split())
-_PRODUCTS = frozenset("mul __mul__ __rmul__ multiply mul_".split())
+_INTEGERS = frozenset(
+    ["long", "int", "short", "to", "type", "type_as", "floor", "ceil", "trunc", "fix", "round", "floor_", "ceil_"]
+)
+_STEPS = frozenset(["floor", "ceil", "trunc", "fix", "round", "floor_", "ceil_", "round_"])
+_LOGS = frozenset(
+    ["log", "log10", "log2", "log1p", "exp", "expm1", "logsumexp", "log_", "exp_", "sigmoid", "tanh", "softmax", "log_softmax"]
+)
+_PRODUCTS = frozenset(["mul", "__mul__", "__rmul__", "multiply", "mul_"])
 _ORDERS = frozenset({"argsort", "sort", "topk", "msort"})
 _IGNORED_LABELS = (-100, -1, 255)
 
@@ -75,7 +83,9 @@ class Metric:
     def call(self) -> str:
         """Return the constructor call, as in `MulticlassAccuracy(num_classes=10, average='micro')`."""
         shown = {k: v for k, v in self.arguments.items() if k != "note"}
-        inner = ", ".join(f'{k}="{v}"' if isinstance(v, str) else f"{k}={v!r}" for k, v in shown.items())
+        inner = ", ".join(
+            f'{k}="{v}"' if isinstance(v, str) else f"{k}={v!r}" for k, v in shown.items()
+        )
         return f"{self.name}({inner})"
 
     @property
@@ -167,16 +177,27 @@ def _above(goal: Value) -> dict[Value, int]:
     seen, wave, distance = {goal: 0}, [goal], 0
     while wave:
         distance += 1
-        wave = [p for v in wave for p in _read(v) if p not in seen and seen.setdefault(p, distance) == distance]
+        wave = [
+            p
+            for v in wave
+            for p in _read(v)
+            if p not in seen and seen.setdefault(p, distance) == distance
+        ]
     return seen
 
 
 def _read(value: Value) -> tuple[Value, ...]:
     """Return what the call that made a value has read; a written view also reads what it held."""
-    return value.parents if value.call is None else tuple(dict.fromkeys((*value.parents, *value.call.inputs)))
+    return (
+        value.parents
+        if value.call is None
+        else tuple(dict.fromkeys((*value.parents, *value.call.inputs)))
+    )
 
 
-def _scalars(trace: Trace, below: set[Value], above: Mapping[Value, int], goal: Value | None) -> list[Value]:
+def _scalars(
+    trace: Trace, below: set[Value], above: Mapping[Value, int], goal: Value | None
+) -> list[Value]:
     """Return the cut-off scalars on the way to the goal or out of torch, the nearest to the goal first."""
     if goal is not None and goal in below:
         inside = [v for v in below if v in above and v.mark == HARD and _is_scalar(v)]
@@ -350,13 +371,17 @@ def _kinds(piece: _Piece) -> list[tuple[str, int]]:
     if name in _INTEGERS:
         if _is_two_valued(piece):
             return _bit_kinds(piece, hard)
-        return [] if any(_is_binned(v) for v in piece.sides if piece.derived(v)) else [("integer", 1)]
+        return (
+            [] if any(_is_binned(v) for v in piece.sides if piece.derived(v)) else [("integer", 1)]
+        )
     return []
 
 
 def _shortest(piece: _Piece, hard: Value) -> int:
     """Return how many of the sorted positions are used."""
-    lengths = [v.shape[-1] for v in piece.inside if v.mark == HARD and v.shape and v.dtype is torch.int64]
+    lengths = [
+        v.shape[-1] for v in piece.inside if v.mark == HARD and v.shape and v.dtype is torch.int64
+    ]
     kept = [n for n in lengths if n and len(hard.shape) > 0]
     return min(kept, default=1)
 
@@ -376,7 +401,9 @@ def _is_binned(side: Value) -> bool:
 
 
 def _loses_fraction(value: Value, call: Call) -> bool:
-    cast = not value.dtype.is_floating_point and call.inputs and call.inputs[0].dtype.is_floating_point
+    cast = (
+        not value.dtype.is_floating_point and call.inputs and call.inputs[0].dtype.is_floating_point
+    )
     return bool(cast) or call.name in _STEPS
 
 
@@ -444,7 +471,12 @@ def _is_multi_hot(piece: _Piece, kind: str) -> bool:
 
 def _draw_labels(piece: _Piece, source: torch.Generator) -> Tensor:
     value, count = piece.target, _classes(piece)
-    if value.shape == piece.scores.shape and len(value.shape) > 1 and count > 1 and _is_one_hot(piece):
+    if (
+        value.shape == piece.scores.shape
+        and len(value.shape) > 1
+        and count > 1
+        and _is_one_hot(piece)
+    ):
         labels = torch.randint(0, count, _without(value.shape, _dim(piece)), generator=source)
         hot = torch.nn.functional.one_hot(labels, count)
         return hot.movedim(-1, _dim(piece)).to(value.dtype)
@@ -464,15 +496,19 @@ def _draw_ranked(piece: _Piece, source: torch.Generator) -> Tensor:
     value = piece.target
     real = piece.trace.tensor_of(value)
     if value.shape != piece.scores.shape and not value.dtype.is_floating_point:
-        return torch.randint(0, piece.scores.shape[-1], value.shape, generator=source).to(value.dtype)
+        return torch.randint(0, piece.scores.shape[-1], value.shape, generator=source).to(
+            value.dtype
+        )
     if real is not None and real.numel() and bool(((real == 0) | (real == 1)).all()):
         return (torch.rand(value.shape, generator=source) < 0.5).to(value.dtype)  # noqa: PLR2004
-    if real is not None and bool((real == real.round()).all()) or not value.dtype.is_floating_point:
+    if (real is not None and bool((real == real.round()).all())) or not value.dtype.is_floating_point:
         return torch.randint(0, 4, value.shape, generator=source).to(value.dtype)
     return torch.randn(value.shape, generator=source).to(value.dtype)
 
 
-def _draw_scores(piece: _Piece, kind: str, target: Tensor, source: torch.Generator, pull: float) -> Tensor:
+def _draw_scores(
+    piece: _Piece, kind: str, target: Tensor, source: torch.Generator, pull: float
+) -> Tensor:
     shape, name = piece.scores.shape, piece.decision.name
     noise = torch.randn(shape, generator=source)
     toward = _toward(piece, kind, target)
@@ -480,7 +516,9 @@ def _draw_scores(piece: _Piece, kind: str, target: Tensor, source: torch.Generat
     if kind == "image":
         mixed = 255 * torch.rand(shape, generator=source)
     elif kind == "integer":
-        mixed = (target.reshape(shape).double() if target.numel() == mixed.numel() else 5) + 2 * noise
+        mixed = (
+            target.reshape(shape).double() if target.numel() == mixed.numel() else 5
+        ) + 2 * noise
     elif kind in {"binary", "multilabel"} or name in _COMPARES:
         mixed = _around(piece, mixed)
     return mixed.to(piece.scores.dtype)
@@ -496,7 +534,9 @@ def _toward(piece: _Piece, kind: str, target: Tensor) -> Tensor | None:
         labels = _labels_of(piece, target)
         shape = _without(piece.scores.shape, _dim(piece))
         if labels.numel() == math.prod(shape):
-            hot = torch.nn.functional.one_hot(labels.long().clamp(0, count - 1).reshape(shape), count)
+            hot = torch.nn.functional.one_hot(
+                labels.long().clamp(0, count - 1).reshape(shape), count
+            )
             return hot.movedim(-1, _dim(piece)).float()
     return None
 
@@ -553,9 +593,15 @@ def _ignored_label(piece: _Piece) -> int | None:
     count = _classes(piece)
     for value in piece.inside | {p for c in piece.calls for p in c.inputs}:
         for call in _calls_above(value, piece):
-            if call.name not in _AGREES | _COMPARES or call.recipe is None or not piece.derived(call.inputs[0]):
+            if (
+                call.name not in _AGREES | _COMPARES
+                or call.recipe is None
+                or not piece.derived(call.inputs[0])
+            ):
                 continue
-            numbers = [p for p in call.recipe[0] if isinstance(p, int) and not isinstance(p, (Slot, bool))]
+            numbers = [
+                p for p in call.recipe[0] if isinstance(p, int) and not isinstance(p, (Slot, bool))
+            ]
             if call.name in _AGREES and any(n < 0 or n >= count for n in numbers):
                 return next(n for n in numbers if n < 0 or n >= count)
             if call.name in {"ge", "__ge__", "gt", "__gt__"} and numbers and numbers[0] in {0, -1}:
@@ -583,8 +629,12 @@ def _calls_above(value: Value, piece: _Piece) -> Iterator[Call]:
 
 def _fit(piece: _Piece, kind: str, top_k: int) -> tuple[float, Metric] | None:
     """Return the metric that explains the scalar on every random batch, with what is left over."""
-    if kind in {"label", "topk", "binary", "multilabel"} and any(c.name in _LOGS for c in piece.calls):
+    if kind in {"label", "topk", "binary", "multilabel"} and any(
+        c.name in _LOGS for c in piece.calls
+    ):
         return None  # a loss that is made from decisions, not a share of them
+    if max(math.prod(v.shape) for v in (piece.scores, piece.target)) > _MAX_VALUES:
+        return None
     numbers: list[float] = []
     tables: list[dict[str, Row]] = []
     try:
@@ -599,31 +649,46 @@ def _fit(piece: _Piece, kind: str, top_k: int) -> tuple[float, Metric] | None:
     if len(numbers) < _MIN_DRAWS or max(numbers) - min(numbers) < 1e-9:  # noqa: PLR2004
         return None
     best = _choose(numbers, tables)
-    return (best[0], _named(piece, kind, best, tables[0], (kind, top_k))) if best is not None else None
+    return (
+        (best[0], _named(piece, kind, best, tables[0], (kind, top_k))) if best is not None else None
+    )
 
 
 def _table(piece: _Piece, kind: str, top_k: int, given: Mapping[Value, Tensor]) -> dict[str, Row]:
     sample = _sample(piece, kind, top_k, given)
-    return {f"{name}{arguments}": (name, arguments, value) for name, arguments, value in rows(sample)}
+    return {
+        f"{name}{arguments}": (name, arguments, value) for name, arguments, value in rows(sample)
+    }
 
 
 def _sample(piece: _Piece, kind: str, top_k: int, given: Mapping[Value, Tensor]) -> Sample:
     """Return the two sides of the metric for given scores and target."""
     target = given[piece.target]
     if kind == "rank":
-        return Sample("rank", given[piece.scores], _fit_shape(target, given[piece.scores].shape), top_k=_cutoff(piece))
+        return Sample(
+            "rank",
+            given[piece.scores],
+            _fit_shape(target, given[piece.scores].shape),
+            top_k=_cutoff(piece),
+        )
     hard = next(o for o in piece.decision.outputs if o.mark == HARD)
     preds = given[hard] if hard in given else replay(piece.trace, hard, given)
     overlap = not _compares(piece) and (kind != "label" or _doubles(piece))
     if kind == "topk":
-        best = preds[..., :top_k] if _dim(piece) == preds.dim() - 1 else preds.movedim(_dim(piece), -1)[..., :top_k]
+        best = (
+            preds[..., :top_k]
+            if _dim(piece) == preds.dim() - 1
+            else preds.movedim(_dim(piece), -1)[..., :top_k]
+        )
         return Sample("topk", best, target, _classes(piece), top_k)
     if kind == "label":
         if piece.decision.name in _ORDERS:
             preds = preds.select(_dim(piece), 0)
         labels = _labels_of(piece, target)
         preds = preds.reshape(labels.shape)
-        return Sample("label", preds, labels, _classes(piece), ignore=_ignored_label(piece), overlap=overlap)
+        return Sample(
+            "label", preds, labels, _classes(piece), ignore=_ignored_label(piece), overlap=overlap
+        )
     shape = hard.shape if kind == "multilabel" else target.shape
     if piece.decision.name in {"lt", "le", "less", "__lt__", "__le__", "less_equal"}:
         preds = (preds == 0).to(preds.dtype) if _is_left(piece) else preds
@@ -648,7 +713,9 @@ def _labels_of(piece: _Piece, target: Tensor) -> Tensor:
 def _cutoff(piece: _Piece) -> int:
     """Return the length to which a ranking is cut, 0 for the whole."""
     full = piece.scores.shape[-1] if piece.scores.shape else 0
-    lengths = [v.shape[-1] for v in piece.inside if v.shape and v.mark == HARD and 1 < v.shape[-1] < full]
+    lengths = [
+        v.shape[-1] for v in piece.inside if v.shape and v.mark == HARD and 1 < v.shape[-1] < full
+    ]
     return min(lengths, default=0)
 
 
@@ -664,10 +731,14 @@ def _doubles(piece: _Piece) -> bool:
 
 
 def _meets(piece: _Piece, call: Call) -> bool:
-    return any(v in piece.inside for v in call.inputs) and any(piece.derived(v) for v in call.inputs)
+    return any(v in piece.inside for v in call.inputs) and any(
+        piece.derived(v) for v in call.inputs
+    )
 
 
-def _choose(numbers: Sequence[float], tables: Sequence[Mapping[str, Row]]) -> tuple[float, str, float, float] | None:
+def _choose(
+    numbers: Sequence[float], tables: Sequence[Mapping[str, Row]]
+) -> tuple[float, str, float, float] | None:
     """Return `(residual, key, factor, constant)` of the metric that fits best, the first among equals."""
     best: tuple[float, str, float, float] | None = None
     for key in tables[0]:
@@ -677,7 +748,7 @@ def _choose(numbers: Sequence[float], tables: Sequence[Mapping[str, Row]]) -> tu
         residual, factor, constant = _line(values, numbers)
         if residual < _EXACT:
             return residual, key, factor, constant
-        if residual < _CLOSE and (best is None or residual < 0.8 * best[0]):  # noqa: PLR2004 - the first of near ties
+        if residual < _CLOSE and (best is None or residual < 0.8 * best[0]):
             best = residual, key, factor, constant
     return best
 
@@ -704,13 +775,27 @@ def _named(
 ) -> Metric:
     residual, key, factor, constant = best
     name, arguments, _ = table[key]
-    if name == "MultilabelAccuracy" and any(c.name in _DIFFERS and _meets(piece, c) for c in piece.calls):
+    if name == "MultilabelAccuracy" and any(
+        c.name in _DIFFERS and _meets(piece, c) for c in piece.calls
+    ):
         name, factor, constant = "MultilabelHammingDistance", -factor, constant + factor
-    same = _check(piece, how, key, best[2:]) if residual < _EXACT and "note" not in arguments else False
+    same = (
+        _check(piece, how, key, best[2:])
+        if residual < _EXACT and "note" not in arguments
+        else False
+    )
     if kind in {"binary", "multilabel"}:
         arguments = arguments | _threshold_argument(piece)
     return Metric(
-        name, arguments, piece.scores, piece.target, piece.decision, piece.goal, (factor, constant), same, kind
+        name,
+        arguments,
+        piece.scores,
+        piece.target,
+        piece.decision,
+        piece.goal,
+        (factor, constant),
+        same,
+        kind,
     )
 
 
@@ -721,7 +806,9 @@ def _threshold_argument(piece: _Piece) -> dict[str, float]:
     return {"threshold": threshold} if 0 < threshold < 1 and threshold != 0.5 else {}  # noqa: PLR2004
 
 
-def _check(piece: _Piece, how: tuple[str, int], key: str, scale: tuple[float, float]) -> bool | None:
+def _check(
+    piece: _Piece, how: tuple[str, int], key: str, scale: tuple[float, float]
+) -> bool | None:
     """Say whether the metric gives the user's number on the traced batch."""
     number, target = piece.trace.tensor_of(piece.goal), piece.trace.tensor_of(piece.target)
     scores = piece.trace.tensor_of(piece.scores)
@@ -731,15 +818,26 @@ def _check(piece: _Piece, how: tuple[str, int], key: str, scale: tuple[float, fl
         row = _table(piece, *how, {piece.scores: scores, piece.target: target}).get(key)
     except (Unreplayable, RuntimeError, IndexError, ValueError, TypeError):
         return None
-    return row is not None and math.isclose(scale[0] * row[2] + scale[1], float(number), rel_tol=1e-4, abs_tol=1e-5)
+    return row is not None and math.isclose(
+        scale[0] * row[2] + scale[1], float(number), rel_tol=1e-4, abs_tol=1e-5
+    )
 
 
 # -- library metrics
 
 
-def _of_library(trace: Trace, cut: Cut, below: set[Value], above: Mapping[Value, int]) -> Metric | None:
+def _of_library(
+    trace: Trace, cut: Cut, below: set[Value], above: Mapping[Value, int]
+) -> Metric | None:
     """Name a torchmetrics class or function whose frames the chain passes through."""
-    calls = [cut.call, *(c for c in trace.calls[cut.call.index :] if any(o in below and o in above for o in c.outputs))]
+    calls = [
+        cut.call,
+        *(
+            c
+            for c in trace.calls[cut.call.index :]
+            if any(o in below and o in above for o in c.outputs)
+        ),
+    ]
     name = next((c.library for c in calls if c.library), "")
     return Metric(libraries.class_of(name), scores=cut.value) if name else None
 
@@ -749,7 +847,9 @@ def _of_library(trace: Trace, cut: Cut, below: set[Value], above: Mapping[Value,
 
 def _outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> Metric | None:
     """Recognise a metric that is computed by numpy, by a library or in plain Python."""
-    exits = [c for c in trace.calls if c.is_exit and c.inputs and (c.inputs[0] in below or c is cut.call)]
+    exits = [
+        c for c in trace.calls if c.is_exit and c.inputs and (c.inputs[0] in below or c is cut.call)
+    ]
     exits = [c for c in exits if c.name not in {"__bool__", "__format__"}]
     if not exits:
         return None
@@ -769,9 +869,19 @@ def _outer_samples(
     trace: Trace, cut: Cut, exits: Sequence[Call], below: set[Value]
 ) -> Iterator[tuple[Sample, Value, Value]]:
     """Yield predictions and targets of the traced batch that fit together."""
-    mine = dict.fromkeys([*(v for v in below if v.mark == HARD and _is_integral(v)), *(c.inputs[0] for c in exits), cut.value])
+    mine = dict.fromkeys(
+        [
+            *(v for v in below if v.mark == HARD and _is_integral(v)),
+            *(c.inputs[0] for c in exits),
+            cut.value,
+        ]
+    )
     preds = [v for v in mine if v.shape and trace.tensor_of(v) is not None]
-    targets = [v for v in trace.kept if v.mark == FREE and v.shape and any(_is_data(s) for s in _sources(v, ()))]
+    targets = [
+        v
+        for v in trace.kept
+        if v.mark == FREE and v.shape and any(_is_data(s) for s in _sources(v, ()))
+    ]
     for value in sorted(preds, key=lambda v: (not _is_integral(v), _order(v))):
         for target in sorted(targets, key=_order, reverse=True):
             real, aim = trace.tensor_of(value), trace.tensor_of(target)
@@ -791,7 +901,7 @@ def _pair(preds: Tensor, target: Tensor, value: Value) -> Iterator[Sample]:
     target = target.reshape(preds.shape)
     two = bool(((target == 0) | (target == 1)).all())
     hard = not preds.dtype.is_floating_point or bool(((preds == 0) | (preds == 1)).all())
-    if hard and not two and not target.dtype.is_floating_point or hard and _picks(value):
+    if (hard and not two and not target.dtype.is_floating_point) or (hard and _picks(value)):
         count = value.call.inputs[0].shape[-1] if _picks(value) and value.call is not None else 0
         count = max(count, int(target.max()) + 1, int(preds.max()) + 1)
         yield Sample("label", preds, target, count, overlap=count == 2)  # noqa: PLR2004
@@ -812,7 +922,11 @@ def _pair(preds: Tensor, target: Tensor, value: Value) -> Iterator[Sample]:
 
 def _is_table(preds: Tensor, target: Tensor) -> bool:
     """Say whether the predictions have one dimension more, that of the classes."""
-    if preds.dim() != target.dim() + 1 or not preds.dtype.is_floating_point or target.dtype.is_floating_point:
+    if (
+        preds.dim() != target.dim() + 1
+        or not preds.dtype.is_floating_point
+        or target.dtype.is_floating_point
+    ):
         return False
     shape = tuple(target.shape)
     return tuple(preds.shape[:-1]) == shape or (preds.shape[0], *preds.shape[2:]) == shape
@@ -858,7 +972,9 @@ def _by_number(
                 continue
             known = libraries.by_words(name, stacks)
             same = "note" not in arguments
-            found = Metric(known, arguments, scores, target, cut.call, None, scale, same, sample.kind)
+            found = Metric(
+                known, arguments, scores, target, cut.call, None, scale, same, sample.kind
+            )
             if any(known.endswith(end) for end in likely):
                 return found
             if 0.0 != value != 1.0:
@@ -866,12 +982,22 @@ def _by_number(
     return vague[0] if vague else _of_words(cut, sides, stacks)
 
 
-def _of_words(cut: Cut, sides: Sequence[tuple[Sample, Value, Value]], stacks: Sequence[Stack]) -> Metric | None:
+def _of_words(
+    cut: Cut, sides: Sequence[tuple[Sample, Value, Value]], stacks: Sequence[Stack]
+) -> Metric | None:
     """Name the family of a text metric by the library calls it is built from."""
     text = next(((s, v, t) for s, v, t in sides if s.kind == "text"), None)
     if text is None or "Counter" not in libraries.callees(stacks[0]):
         return None
-    return Metric("BLEUScore", {"note": "by its n-gram counts"}, text[1], text[2], cut.call, same=False, kind="text")
+    return Metric(
+        "BLEUScore",
+        {"note": "by its n-gram counts"},
+        text[1],
+        text[2],
+        cut.call,
+        same=False,
+        kind="text",
+    )
 
 
 _SCALES = ((-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (100.0, 0.0), (-100.0, 100.0), (-100.0, 0.0))

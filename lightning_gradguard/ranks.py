@@ -149,8 +149,14 @@ class Ranks:
 
     def _reduce(self, table: Tensor, op: Any, wait: float | None) -> None:  # noqa: ANN401 - torch's enum
         def deed() -> None:
-            work = dist.all_reduce(table, op=op, group=self._group, async_op=True)
-            work.wait(timedelta(seconds=wait)) if wait is not None else work.wait()
+            if wait is None:
+                dist.all_reduce(table, op=op, group=self._group)
+                return
+            # The limit of this one message; a limit on waiting alone would leave it pending, and the process
+            # could not end before the job's own limit.
+            options = dist.AllreduceOptions()
+            options.reduceOp, options.timeout = op, timedelta(seconds=wait)
+            self._group.allreduce([table], options).wait()
 
         self._guarded(deed)
 

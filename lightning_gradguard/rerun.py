@@ -13,13 +13,21 @@ from torch import Tensor
 
 from lightning_gradguard.trace import Call, Slot, Trace, Value
 
-
 __all__ = ["Unreplayable", "can_run", "needed_calls", "replay", "run_calls"]
 
-_RANDOM = ("rand", "dropout", "bernoulli", "multinomial", "normal", "uniform", "exponential", "poisson", "gumbel")
+_RANDOM = (
+    "rand",
+    "dropout",
+    "bernoulli",
+    "multinomial",
+    "normal",
+    "uniform",
+    "exponential",
+    "poisson",
+    "gumbel",
+)
 _WRITES = frozenset(
-    "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__ __iand__"
-    " __ior__ __ixor__".split()
+    ["__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__"]
 )
 _MAX_CALLS = 4000
 
@@ -98,14 +106,18 @@ def _run(call: Call, held: dict[Value, Tensor]) -> None:
     if writes:
         tensors[0] = tensors[0].clone()
     args, keywords = call.recipe
-    out = call.func(*[_fill(a, tensors) for a in args], **{k: _fill(v, tensors) for k, v in keywords.items()})
+    out = call.func(
+        *[_fill(a, tensors) for a in args], **{k: _fill(v, tensors) for k, v in keywords.items()}
+    )
     results: list[Tensor] = [tensors[0]] if writes else []
     known = {id(t) for t in tensors}
     fresh = [t for t in _tensors(out) if id(t) not in known]
     _assign(call, results, fresh, held)
 
 
-def _assign(call: Call, written: list[Tensor], fresh: list[Tensor], held: dict[Value, Tensor]) -> None:
+def _assign(
+    call: Call, written: list[Tensor], fresh: list[Tensor], held: dict[Value, Tensor]
+) -> None:
     """Tie results to the recorded outputs; other names of written memory keep what they held."""
     spare = len(call.outputs) - len(fresh)
     for place, value in enumerate(call.outputs):

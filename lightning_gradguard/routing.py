@@ -23,12 +23,11 @@ from lightning_gradguard.session import batch_tensors
 from lightning_gradguard.surrogate import attribute_name
 from lightning_gradguard.trace import HARD, Call, Trace, Value
 
-
 __all__ = ["Plan", "Routing", "plan_route"]
 
 _log = logging.getLogger("lightning_gradguard")
 _MAX_CALLS = 60
-_LEFT = frozenset("lt le less less_equal __lt__ __le__".split())
+_LEFT = frozenset(["lt", "le", "less", "less_equal", "__lt__", "__le__"])
 _RANK_STRIDE = 1 << 40
 
 
@@ -96,7 +95,10 @@ def plan_route(trace: Trace, metric: Metric) -> Plan | str:
 def _input(metric: Metric) -> Value:
     """Return what goes into the metric: the decision where there is one."""
     assert metric.scores is not None  # noqa: S101 - `plan_route` made sure
-    if metric.kind in {"label", "binary", "multilabel", "integer", "image"} and metric.decision is not None:
+    if (
+        metric.kind in {"label", "binary", "multilabel", "integer", "image"}
+        and metric.decision is not None
+    ):
         hard = [o for o in metric.decision.outputs if o.mark == HARD]
         return hard[0] if hard else metric.scores
     return metric.scores
@@ -161,7 +163,9 @@ class _Route:
         graded = self.plan.metric.name.endswith("DCG")
         flags = target.reshape(-1).long() if graded else target.reshape(-1) > 0
         # These metrics leave entries with a score below 0 out.
-        self.metric.update(rows.sigmoid().reshape(-1), flags, indexes=queries.repeat_interleave(rows.shape[1]))
+        self.metric.update(
+            rows.sigmoid().reshape(-1), flags, indexes=queries.repeat_interleave(rows.shape[1])
+        )
 
     def drop(self) -> None:
         """Let go of the tensors of a step that was left early."""
@@ -174,7 +178,11 @@ def _arguments(found: Metric, preds: Tensor, target: Tensor) -> tuple[Tensor, Te
         flat = preds.reshape(-1), target.reshape(-1)
         return (flat[0], flat[1].long()) if found.name.startswith("Binary") else flat
     if found.kind == "topk":
-        dim = next(d for d in range(preds.dim()) if (*preds.shape[:d], *preds.shape[d + 1 :]) == tuple(target.shape))
+        dim = next(
+            d
+            for d in range(preds.dim())
+            if (*preds.shape[:d], *preds.shape[d + 1 :]) == tuple(target.shape)
+        )
         return preds.movedim(dim, 1), target.long()
     if found.kind in {"integer", "image"}:
         return preds.reshape(target.shape).to(target.dtype), target
@@ -331,7 +339,9 @@ class Routing:
         """Add the traced batch itself, from the tensors that the trace still holds."""
         preds, target = trace.tensor_of(route.plan.preds), trace.tensor_of(route.plan.target)
         if preds is None or target is None:
-            self.limits.append(f"`gradguard/{route.name}` counts from the second batch on: the first was too large to hold")
+            self.limits.append(
+                f"`gradguard/{route.name}` counts from the second batch on: the first was too large to hold"
+            )
             return
         with torch.no_grad():
             self._attempt(route, lambda it: it.update(preds, target))
@@ -357,9 +367,19 @@ class Routing:
         """Do something with a route; one that fails is given up, the training goes on."""
         try:
             deed(route)
-        except (Unreplayable, RuntimeError, ValueError, TypeError, KeyError, IndexError, StopIteration) as fault:
+        except (
+            Unreplayable,
+            RuntimeError,
+            ValueError,
+            TypeError,
+            KeyError,
+            IndexError,
+            StopIteration,
+        ) as fault:
             self._routes.pop(route.name, None)
-            self.limits.append(f"`gradguard/{route.name}` was given up: {type(fault).__name__}: {fault}")
+            self.limits.append(
+                f"`gradguard/{route.name}` was given up: {type(fault).__name__}: {fault}"
+            )
             _log.warning("gradguard: the route of %s was given up: %r", route.name, fault)
 
 
@@ -432,15 +452,21 @@ def _sides(outputs: object, keys: tuple[str, str]) -> tuple[Any, Any]:
     """Return predictions and target of the dict that `training_step` returned."""
     if isinstance(outputs, Mapping) and all(key in outputs for key in keys):
         return tuple(o.detach() if isinstance(o, Tensor) else o for o in (outputs[k] for k in keys))  # type: ignore[return-value]
-    got = f"a dict with {sorted(map(str, outputs))}" if isinstance(outputs, Mapping) else type(outputs).__name__
+    got = (
+        f"a dict with {sorted(map(str, outputs))}"
+        if isinstance(outputs, Mapping)
+        else type(outputs).__name__
+    )
     wanted = ", ".join(f"{key!r}: ..." for key in ("loss", *keys))
-    message = f"expected `training_step` to return {{{wanted}}} for `GradGuard(metrics=...)`, got {got}"
+    message = (
+        f"expected `training_step` to return {{{wanted}}} for `GradGuard(metrics=...)`, got {got}"
+    )
     raise ValueError(message)
 
 
 def _is_skipped(outputs: object) -> bool:
     """Say whether `training_step` returned `None`, which skips the batch."""
-    return outputs is None or isinstance(outputs, Mapping) and not outputs
+    return outputs is None or (isinstance(outputs, Mapping) and not outputs)
 
 
 def _states(model: nn.Module) -> dict[str, Tensor]:

@@ -713,7 +713,10 @@ _RULES = (
         name="overwritten-values",
         message="`{op}` overwrites a value that the backward pass needs",
         severity=Severity.ERROR,
-        what="A tensor that an operation keeps for its derivative is changed in place before `backward()`.",
+        what=(
+            "A tensor that an operation keeps for its derivative is changed in place before "
+            "`backward()`."
+        ),
         why=(
             "`backward()` raises that a variable was modified by an in-place operation and names a "
             "shape and a version number, not the line that wrote."
@@ -767,7 +770,9 @@ _RULES = (
         name="kept-graphs",
         message="`{name}` carries the graph of an earlier step into this one",
         severity=Severity.ERROR,
-        what="A value that is kept on the module between steps still holds the graph it was made in.",
+        what=(
+            "A value that is kept on the module between steps still holds the graph it was made in."
+        ),
         why=(
             "The second `backward()` raises that the graph is gone through a second time; with "
             "`retain_graph=True` memory grows with every step instead."
@@ -815,6 +820,54 @@ _RULES = (
             "Said after torch has raised. Values kept outside of the module, in globals or "
             "closures, are not found."
         ),
+        sources=(_AUTOGRAD,),
+    ),
+    Rule(
+        code="GG111",
+        name="refused-backwards",
+        message="torch refuses the backward pass: {what}",
+        severity=Severity.ERROR,
+        what=(
+            "The loss, or a custom function on the way to it, is such that torch cannot run its "
+            "backward pass."
+        ),
+        why=(
+            "`backward()` raises from inside of the framework; the text names neither the line "
+            "that made the loss nor the line of the function."
+        ),
+        bad=_program(
+            """
+            class Model(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.net = nn.Linear(4, 1)
+
+                def training_step(self, batch, batch_idx):
+                    x, y = batch
+                    return F.mse_loss(self.net(x), y, reduction="none")
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.1)
+            """,
+            _REGRESSION,
+        ),
+        good=_program(
+            """
+            class Model(pl.LightningModule):
+                def __init__(self):
+                    super().__init__()
+                    self.net = nn.Linear(4, 1)
+
+                def training_step(self, batch, batch_idx):
+                    x, y = batch
+                    return F.mse_loss(self.net(x), y, reduction="none").mean()
+
+                def configure_optimizers(self):
+                    return torch.optim.SGD(self.parameters(), lr=0.1)
+            """,
+            _REGRESSION,
+        ),
+        limits="Said after torch has raised, for the few errors whose place is known.",
         sources=(_AUTOGRAD,),
     ),
     Rule(

@@ -15,7 +15,14 @@ import torch
 from lightning_gradguard.report import render
 from lightning_gradguard.rules import Diagnostic
 
-__all__ = ["log_epoch", "log_findings", "log_picture", "log_scalars", "log_status", "shows_pictures"]
+__all__ = [
+    "log_epoch",
+    "log_findings",
+    "log_picture",
+    "log_scalars",
+    "log_status",
+    "shows_pictures",
+]
 
 _log = logging.getLogger("lightning_gradguard")
 _PICTURE = "gradguard/gradient_flow"
@@ -29,9 +36,11 @@ def log_scalars(trainer: Any, values: Mapping[str, float]) -> None:  # noqa: ANN
 
 
 def log_epoch(trainer: Any, values: Mapping[str, float]) -> None:  # noqa: ANN401
-    """Write the metrics of an epoch to every logger, and where checkpoints and early stopping look."""
+    """Write the metrics of an epoch to every logger, and to where callbacks look for them."""
     if values:
-        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in values.items()})
+        trainer.callback_metrics.update(
+            {name: torch.tensor(value) for name, value in values.items()}
+        )
         log_scalars(trainer, {**values, "epoch": trainer.current_epoch})
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 __all__ = ["Row", "Sample", "rows"]
 
 Row = tuple[str, dict[str, Any], float]
@@ -97,7 +96,12 @@ def _micro_overlap(table: Tensor, base: dict[str, Any], *, dice: bool) -> Row:
 
 
 def _dice(count: int, average: str, level: str) -> dict[str, Any]:
-    return {"num_classes": count, "average": average, "aggregation_level": level, "input_format": "index"}
+    return {
+        "num_classes": count,
+        "average": average,
+        "aggregation_level": level,
+        "input_format": "index",
+    }
 
 
 def _plain_accuracy(preds: Tensor, target: Tensor, count: int) -> Iterator[Row]:
@@ -124,20 +128,36 @@ def _from_matrix(table: Tensor, base: dict[str, Any], *, dice: bool) -> Iterator
                 yield "DiceScore", _dice(count, "macro", "global"), value
             yield f"Multiclass{name}", base | {"average": average}, value
         if name not in {"Accuracy", "Recall"}:
-            yield f"Multiclass{name}", base | {"average": "macro", "note": "absent classes count as 0"}, float(part.mean())
+            yield (
+                f"Multiclass{name}",
+                base | {"average": "macro", "note": "absent classes count as 0"},
+                float(part.mean()),
+            )
     micro = float(_ratio(hit.sum(), (real + said - hit).sum()))
     yield "MulticlassJaccardIndex", base | {"average": "micro"}, micro
     for beta in _BETAS:
         part = _ratio((1 + beta**2) * hit, beta**2 * real + said)
-        yield "MulticlassFBetaScore", {"beta": beta} | base | {"average": "macro"}, float(part[present].mean())
+        yield (
+            "MulticlassFBetaScore",
+            {"beta": beta} | base | {"average": "macro"},
+            float(part[present].mean()),
+        )
     yield from _agreement(table, base)
     if count > 2:  # noqa: PLR2004
         for name, part in parts.items():
             tail = float(part[1:][present[1:]].mean()) if bool(present[1:].any()) else 0.0
             if name == "F1Score" and dice:
-                yield "DiceScore", _dice(count, "macro", "global") | {"include_background": False}, tail
+                yield (
+                    "DiceScore",
+                    _dice(count, "macro", "global") | {"include_background": False},
+                    tail,
+                )
             else:
-                yield f"Multiclass{name}", base | {"average": "macro", "note": "without class 0"}, tail
+                yield (
+                    f"Multiclass{name}",
+                    base | {"average": "macro", "note": "without class 0"},
+                    tail,
+                )
 
 
 def _agreement(table: Tensor, base: dict[str, Any], prefix: str = "Multiclass") -> Iterator[Row]:
@@ -171,9 +191,21 @@ def _samplewise(sample: Sample) -> Iterator[Row]:
     each = torch.where(both > 0, 2 * hit / both, torch.nan)
     base = _dice(count, "macro", "samplewise")
     yield "DiceScore", base, float(each.nanmean(1).nanmean())
-    yield "DiceScore", base | {"note": "absent classes count as 0"}, float(each.nan_to_num(0.0).mean())
-    yield "DiceScore", _dice(count, "micro", "samplewise"), float((2 * hit.sum(1) / both.sum(1)).mean())
-    yield "MeanIoU", {"num_classes": count, "input_format": "index", "note": "mean over samples"}, float(_ratio(hit, both - hit).mean())
+    yield (
+        "DiceScore",
+        base | {"note": "absent classes count as 0"},
+        float(each.nan_to_num(0.0).mean()),
+    )
+    yield (
+        "DiceScore",
+        _dice(count, "micro", "samplewise"),
+        float((2 * hit.sum(1) / both.sum(1)).mean()),
+    )
+    yield (
+        "MeanIoU",
+        {"num_classes": count, "input_format": "index", "note": "mean over samples"},
+        float(_ratio(hit, both - hit).mean()),
+    )
 
 
 def _topk(sample: Sample) -> Iterator[Row]:
@@ -183,7 +215,11 @@ def _topk(sample: Sample) -> Iterator[Row]:
         yield from _retrieved(best, target, sample.top_k)
         return
     hits = (best == target.reshape(*best.shape[:-1], 1)).any(-1).double()
-    yield "MulticlassAccuracy", {"num_classes": sample.classes, "top_k": sample.top_k, "average": "micro"}, float(hits.mean())
+    yield (
+        "MulticlassAccuracy",
+        {"num_classes": sample.classes, "top_k": sample.top_k, "average": "micro"},
+        float(hits.mean()),
+    )
 
 
 def _retrieved(best: Tensor, target: Tensor, top_k: int) -> Iterator[Row]:
@@ -220,33 +256,59 @@ def _bits_of(table: Tensor, positive: int) -> Iterator[Row]:
     yield "BinaryRecall", {}, float(_ratio(hit, real))
     yield "BinarySpecificity", {}, float(_ratio(rest, total - real))
     for beta in _BETAS:
-        yield "BinaryFBetaScore", {"beta": beta}, float(_ratio((1 + beta**2) * hit, beta**2 * real + said))
+        yield (
+            "BinaryFBetaScore",
+            {"beta": beta},
+            float(_ratio((1 + beta**2) * hit, beta**2 * real + said)),
+        )
     yield from ((n, a, v) for n, a, v in _agreement(table, {}, "Binary"))
     balanced = (_ratio(hit, real) + _ratio(rest, total - real)) / 2
     yield "MulticlassAccuracy", {"num_classes": 2, "average": "macro"}, float(balanced)
     precision = (_ratio(hit, said) + _ratio(rest, total - said)) / 2
     yield "MulticlassPrecision", {"num_classes": 2, "average": "macro"}, float(precision)
     other = _ratio(2 * rest, 2 * total - real - said)
-    yield "MulticlassF1Score", {"num_classes": 2, "average": "macro"}, float((_ratio(2 * hit, real + said) + other) / 2)
+    yield (
+        "MulticlassF1Score",
+        {"num_classes": 2, "average": "macro"},
+        float((_ratio(2 * hit, real + said) + other) / 2),
+    )
     overlap = _ratio(rest, total - hit)
-    yield "MulticlassJaccardIndex", {"num_classes": 2, "average": "macro"}, float((_ratio(hit, real + said - hit) + overlap) / 2)
+    yield (
+        "MulticlassJaccardIndex",
+        {"num_classes": 2, "average": "macro"},
+        float((_ratio(hit, real + said - hit) + overlap) / 2),
+    )
 
 
 def _binary_samplewise(sample: Sample) -> Iterator[Row]:
     length = sample.target.shape[0]
-    preds, target = _bits(sample.preds.reshape(length, -1)), _bits(sample.target.reshape(length, -1))
+    preds, target = (
+        _bits(sample.preds.reshape(length, -1)),
+        _bits(sample.target.reshape(length, -1)),
+    )
     hit, real, said = (preds * target).sum(1), target.sum(1), preds.sum(1)
     how = {"multidim_average": "samplewise"}
     yield "BinaryF1Score", how, float(_ratio(2 * hit, real + said).mean())
     yield "BinaryPrecision", how, float(_ratio(hit, said).mean())
     yield "BinaryRecall", how, float(_ratio(hit, real).mean())
-    yield "BinaryJaccardIndex", {"note": "mean over samples"}, float(_ratio(hit, real + said - hit).mean())
-    yield "MultilabelExactMatch", {"num_labels": preds.shape[1]}, float((preds == target).all(1).double().mean())
+    yield (
+        "BinaryJaccardIndex",
+        {"note": "mean over samples"},
+        float(_ratio(hit, real + said - hit).mean()),
+    )
+    yield (
+        "MultilabelExactMatch",
+        {"num_labels": preds.shape[1]},
+        float((preds == target).all(1).double().mean()),
+    )
 
 
 def _multilabel(sample: Sample) -> Iterator[Row]:
     labels = sample.target.shape[-1]
-    preds, target = _bits(sample.preds.reshape(-1, labels)), _bits(sample.target.reshape(-1, labels))
+    preds, target = (
+        _bits(sample.preds.reshape(-1, labels)),
+        _bits(sample.target.reshape(-1, labels)),
+    )
     base: dict[str, Any] = {"num_labels": labels}
     right = (preds == target).double()
     yield "MultilabelAccuracy", base, float(right.mean())
@@ -268,14 +330,28 @@ def _label_overlap(preds: Tensor, target: Tensor, base: dict[str, Any]) -> Itera
         "Recall": (hit, real), "Specificity": (length - real - said + hit, length - real),
     }  # fmt: skip
     for name, (above, below) in pairs.items():
-        yield f"Multilabel{name}", base | {"average": "micro"}, float(_ratio(above.sum(), below.sum()))
+        yield (
+            f"Multilabel{name}",
+            base | {"average": "micro"},
+            float(_ratio(above.sum(), below.sum())),
+        )
         yield f"Multilabel{name}", base | {"average": "macro"}, float(_ratio(above, below).mean())
-        weighted = float((_ratio(above, below) * real).sum() / real.sum()) if int(real.sum()) else 0.0
+        weighted = (
+            float((_ratio(above, below) * real).sum() / real.sum()) if int(real.sum()) else 0.0
+        )
         yield f"Multilabel{name}", base | {"average": "weighted"}, weighted
     for beta in _BETAS:
         above, below = (1 + beta**2) * hit, beta**2 * real + said
-        yield "MultilabelFBetaScore", {"beta": beta} | base | {"average": "micro"}, float(_ratio(above.sum(), below.sum()))
-        yield "MultilabelFBetaScore", {"beta": beta} | base | {"average": "macro"}, float(_ratio(above, below).mean())
+        yield (
+            "MultilabelFBetaScore",
+            {"beta": beta} | base | {"average": "micro"},
+            float(_ratio(above.sum(), below.sum())),
+        )
+        yield (
+            "MultilabelFBetaScore",
+            {"beta": beta} | base | {"average": "macro"},
+            float(_ratio(above, below).mean()),
+        )
 
 
 # -- ranks
@@ -293,9 +369,15 @@ def _rank(sample: Sample) -> Iterator[Row]:
             yield from _two_sided(flat, aim)
         yield from _correlations(flat, aim.double())
     if score.dim() > 1 and score.shape[-1] > 1:
-        yield from _ordered(score.reshape(-1, score.shape[-1]), target.reshape(-1, score.shape[-1]).double(), sample.top_k)
+        yield from _ordered(
+            score.reshape(-1, score.shape[-1]),
+            target.reshape(-1, score.shape[-1]).double(),
+            sample.top_k,
+        )
         if score.shape[-1] <= _MAX_PAIRS:
-            yield from _by_row(score.reshape(-1, score.shape[-1]), target.reshape(-1, score.shape[-1]).double())
+            yield from _by_row(
+                score.reshape(-1, score.shape[-1]), target.reshape(-1, score.shape[-1]).double()
+            )
 
 
 def _gold_rank(score: Tensor, target: Tensor) -> Iterator[Row]:
@@ -321,7 +403,11 @@ def _two_sided(score: Tensor, target: Tensor) -> Iterator[Row]:
     hits = target[order].double()
     place = torch.arange(1, len(hits) + 1, dtype=torch.double, device=hits.device)
     if float(hits.sum()):
-        yield "BinaryAveragePrecision", {}, float((hits * hits.cumsum(0) / place).sum() / hits.sum())
+        yield (
+            "BinaryAveragePrecision",
+            {},
+            float((hits * hits.cumsum(0) / place).sum() / hits.sum()),
+        )
 
 
 def _correlations(score: Tensor, target: Tensor) -> Iterator[Row]:
@@ -333,7 +419,11 @@ def _correlations(score: Tensor, target: Tensor) -> Iterator[Row]:
     spread = ((target - target.mean()) ** 2).sum()
     error = target - score
     yield "R2Score", {}, float(1 - (error**2).sum() / spread) if float(spread) else 0.0
-    yield "ExplainedVariance", {}, float(1 - error.var(correction=0) * len(error) / spread) if float(spread) else 0.0
+    yield (
+        "ExplainedVariance",
+        {},
+        float(1 - error.var(correction=0) * len(error) / spread) if float(spread) else 0.0,
+    )
     gap = (score.mean() - target.mean()) ** 2
     mixed = ((score - score.mean()) * (target - target.mean())).sum() / max(len(score) - 1, 1)
     below = score.var() + target.var() + gap
@@ -381,16 +471,32 @@ def _integer(sample: Sample) -> Iterator[Row]:
     yield "MeanAbsoluteError", {}, float(error.abs().mean())
     yield "MeanSquaredError", {}, float((error**2).mean())
     yield "MeanSquaredError", {"squared": False}, float((error**2).mean().sqrt())
-    yield "MeanAbsolutePercentageError", {}, float((error.abs() / target.abs().clamp(min=1.17e-06)).mean())
-    yield "MeanSquaredLogError", {}, float(((preds.clamp(min=0).log1p() - target.clamp(min=0).log1p()) ** 2).mean())
+    yield (
+        "MeanAbsolutePercentageError",
+        {},
+        float((error.abs() / target.abs().clamp(min=1.17e-06)).mean()),
+    )
+    yield (
+        "MeanSquaredLogError",
+        {},
+        float(((preds.clamp(min=0).log1p() - target.clamp(min=0).log1p()) ** 2).mean()),
+    )
     weights = target.abs().sum()
     yield "WeightedMeanAbsolutePercentageError", {}, float(_ratio(error.abs().sum(), weights))
-    yield "SymmetricMeanAbsolutePercentageError", {}, float((2 * error.abs() / (preds.abs() + target.abs()).clamp(min=1.17e-06)).mean())
+    yield (
+        "SymmetricMeanAbsolutePercentageError",
+        {},
+        float((2 * error.abs() / (preds.abs() + target.abs()).clamp(min=1.17e-06)).mean()),
+    )
 
 
 def _number(sample: Sample) -> Iterator[Row]:
     """Yield errors that are no loss function of torch."""
-    return (row for row in _integer(sample) if row[0] not in {"MeanAbsoluteError", "MeanSquaredError"} or row[1])
+    return (
+        row
+        for row in _integer(sample)
+        if row[0] not in {"MeanAbsoluteError", "MeanSquaredError"} or row[1]
+    )
 
 
 def _image(sample: Sample) -> Iterator[Row]:
@@ -406,7 +512,12 @@ def _text(sample: Sample) -> Iterator[Row]:
     total = max(sum(len(t) for _, t in pairs), 1)
     yield "CharErrorRate", {}, sum(edits) / total
     yield "EditDistance", {}, sum(edits) / max(len(edits), 1)
-    yield "CharErrorRate", {"note": "mean over samples"}, sum(e / max(len(t), 1) for e, (_, t) in zip(edits, pairs, strict=True)) / max(len(pairs), 1)
+    yield (
+        "CharErrorRate",
+        {"note": "mean over samples"},
+        sum(e / max(len(t), 1) for e, (_, t) in zip(edits, pairs, strict=True))
+        / max(len(pairs), 1),
+    )
     yield "EditDistance", {"reduction": "sum"}, float(sum(edits))
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_gradguard import diagnose, syntax
+from lightning_gradguard import definitions, diagnose, syntax
 from lightning_gradguard.audit import Audit, Track, total_norm, value_sample
 from lightning_gradguard.diagnose import Scene
 from lightning_gradguard.flow import Flow, State, state_of
@@ -27,15 +27,12 @@ from lightning_gradguard.hidden import hidden_tensors
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic, Severity, matching
-from lightning_gradguard.source import Span, is_user_file, locate
+from lightning_gradguard.source import Span, capture, is_user_file, locate
 from lightning_gradguard.trace import LossView, Recorder, Trace, Value, walk
 
 __all__ = ["Session", "Settings"]
 
 _log = logging.getLogger("lightning_gradguard")
-_UNDERIVED = re.compile(
-    r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative"
-)
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
@@ -351,15 +348,7 @@ class Session:
         scene = self._scene(self._now) if self._now is not None else self._scene()
         if _UNREDUCED in text:
             self.emit(diagnose.awaited_parameters(scene, self._last_missing()))
-        match = _UNDERIVED.search(text)
-        if match and self._now is not None:
-            self.emit(diagnose.underived_call(scene, match.group(1) or match.group(2)))
-        elif "modified by an inplace operation" in text:
-            self.emit(diagnose.overwritten_values(scene, text))
-        elif "Inference tensors cannot be saved for backward" in text:
-            self.emit(diagnose.inference_values(scene))
-        elif "backward through the graph a second time" in text:
-            self.emit(diagnose.kept_graphs(scene, _raised_at(error)))
+        self.emit(diagnose.explain_error(scene, text, _raised_at(error)))
 
     def _last_missing(self) -> list[str]:
         """Return the parameters without a gradient at the latest step."""
@@ -432,7 +421,8 @@ class Session:
         if traced is not None and traced.trace.losses:
             self.emit(diagnose.disconnected_loss(self._scene(traced), traced.trace.losses[-1]))
         else:
-            self.emit(diagnose.untraced_loss(self._scene(_Traced(self.step, Trace(self.step)))))
+            scene = self._scene(_Traced(self.step, Trace(self.step)))
+            self.emit(diagnose.untraced_loss(scene, capture()))
 
     def _enter(self) -> None:
         if self._now is None or self._now.recorder is None or self._recording:
@@ -786,7 +776,7 @@ class Session:
             why = "the gradients were there after `backward` and gone before the optimizer step"
             self.emit(
                 diagnose.unchanged_parameters(
-                    scene, cleared, why, syntax.clearing_span(type(self.model)), self.optimizers
+                    scene, cleared, why, definitions.clearing_span(type(self.model)), self.optimizers
                 )
             )
         self._judge_outsiders(scene)
@@ -939,7 +929,7 @@ class Session:
 
     def _unused_suppressions(self) -> None:
         """GG902: comments in the files of the user's modules that have silenced nothing."""
-        files = {f for m in self.model.modules() if (f := syntax.file_of(type(m))) is not None}
+        files = {f for m in self.model.modules() if (f := definitions.file_of(type(m))) is not None}
         for span, codes in (found for f in sorted(files) for found in syntax.all_suppressions(f)):
             idle = sorted(c for c in codes if (span.path, span.line, c) not in self._silenced)
             if idle:

@@ -14,7 +14,6 @@ from lightning_gradguard.metrics import Metric
 from lightning_gradguard.source import Site
 from lightning_gradguard.trace import Call, Trace, Value
 
-
 __all__ = ["Surrogate", "attribute_name", "metric_lines", "surrogate"]
 
 _RELAXED = "it optimises the expected {what} of soft predictions, not the {what} of hard ones"
@@ -44,8 +43,15 @@ def surrogate(trace: Trace, metric: Metric) -> Surrogate:
         return _regression(metric, texts)
     if metric.kind == "rank" or metric.name.startswith("Retrieval"):
         return _ranking(metric, texts)
-    if metric.kind == "text" or family in {"CharErrorRate", "WordErrorRate", "EditDistance", "BLEUScore"}:
-        return Surrogate((f"loss = {_cross_entropy(metric, texts)}",), "it trains every symbol by itself")
+    if metric.kind == "text" or family in {
+        "CharErrorRate",
+        "WordErrorRate",
+        "EditDistance",
+        "BLEUScore",
+    }:
+        return Surrogate(
+            (f"loss = {_cross_entropy(metric, texts)}",), "it trains every symbol by itself"
+        )
     if _is_one_sided(metric):
         return _two_sided(metric, texts, family)
     return _classified(metric, texts, family)
@@ -78,7 +84,11 @@ class _Texts:
 
     @classmethod
     def of(cls, trace: Trace, metric: Metric) -> "_Texts":
-        home = metric.decision.stack[0] if metric.decision is not None and metric.decision.stack else None
+        home = (
+            metric.decision.stack[0]
+            if metric.decision is not None and metric.decision.stack
+            else None
+        )
         scores = _text(trace, metric.scores, home) or "preds"
         target = _text(trace, metric.target, home) or "target"
         hard = _short(syntax.expression(home)) if home is not None else ""
@@ -114,7 +124,11 @@ def _without_detach(text: str) -> str:
 def _before_activation(scores: Value | None, home: Site | None) -> str:
     """Return the text of the logits where the scores come from `sigmoid` or `softmax` in the same function."""
     call = scores.call if scores is not None else None
-    if call is None or call.name not in {"sigmoid", "softmax", "log_softmax", "sigmoid_"} or not call.stack:
+    if (
+        call is None
+        or call.name not in {"sigmoid", "softmax", "log_softmax", "sigmoid_"}
+        or not call.stack
+    ):
         return ""
     if home is None or call.stack[0][0] is not home[0]:
         return ""
@@ -131,7 +145,11 @@ def _classified(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     """Return cross entropy, or a soft overlap for overlaps of images."""
     if family in {"JaccardIndex", "DiceScore"} and _rank_of(metric.target) > 2:  # noqa: PLR2004 - images
         return _soft_overlap(metric, texts, family)
-    caveat = "" if family in {"Accuracy", "ExactMatch", "HammingDistance"} else f"it trains accuracy, of which {family} is another summary"
+    caveat = (
+        ""
+        if family in {"Accuracy", "ExactMatch", "HammingDistance"}
+        else f"it trains accuracy, of which {family} is another summary"
+    )
     return Surrogate((f"loss = {_cross_entropy(metric, texts)}",), caveat)
 
 
@@ -168,7 +186,11 @@ def _class_dim(metric: Metric) -> int:
     shape, target = metric.scores.shape, metric.target.shape
     if len(shape) <= 2 or len(shape) != len(target) + 1:  # noqa: PLR2004
         return -1
-    return next((d for d in range(len(shape)) if (*shape[:d], *shape[d + 1 :]) == tuple(target)), -1) if target != shape[:-1] else len(shape) - 1
+    return (
+        next((d for d in range(len(shape)) if (*shape[:d], *shape[d + 1 :]) == tuple(target)), -1)
+        if target != shape[:-1]
+        else len(shape) - 1
+    )
 
 
 def _two_sided(metric: Metric, texts: _Texts, family: str) -> Surrogate:
@@ -179,7 +201,11 @@ def _two_sided(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     if family in _OVERLAP or family == "JaccardIndex":
         return _soft_counts(metric, texts, target, family)
     if _has_logits(metric, texts):
-        return Surrogate((f"loss = F.binary_cross_entropy_with_logits({texts.logits or texts.scores}, {target})",))
+        return Surrogate(
+            (
+                f"loss = F.binary_cross_entropy_with_logits({texts.logits or texts.scores}, {target})",
+            )
+        )
     return Surrogate((f"loss = F.binary_cross_entropy({texts.scores}, {target})",))
 
 
@@ -190,11 +216,19 @@ def _has_logits(metric: Metric, texts: _Texts) -> bool:
     made = metric.scores.call if metric.scores is not None else None
     if made is not None and made.name in {"sigmoid", "sigmoid_", "softmax"}:
         return False
-    return metric.decision is None or 0.0 in metric.decision.constants or metric.decision.name in {"sign", "sgn"}
+    return (
+        metric.decision is None
+        or 0.0 in metric.decision.constants
+        or metric.decision.name in {"sign", "sgn"}
+    )
 
 
 def _soft_counts(metric: Metric, texts: _Texts, target: str, family: str) -> Surrogate:
-    before = (f"soft = torch.sigmoid({texts.logits or texts.scores})",) if _has_logits(metric, texts) else ()
+    before = (
+        (f"soft = torch.sigmoid({texts.logits or texts.scores})",)
+        if _has_logits(metric, texts)
+        else ()
+    )
     soft = "soft" if before else texts.scores
     hits = f"({soft} * {target}).sum()"
     below = {"Precision": f"{soft}.sum()", "Recall": f"{target}.sum()"}
@@ -206,14 +240,21 @@ def _soft_counts(metric: Metric, texts: _Texts, target: str, family: str) -> Sur
         share = f"{hits} / {below[family]}"
     else:
         share = f"2 * {hits} / ({soft}.sum() + {target}.sum())"
-    known = "soft Dice" if family in {"F1Score", "FBetaScore", "DiceScore"} else f"soft {family.lower()}"
+    known = (
+        "soft Dice"
+        if family in {"F1Score", "FBetaScore", "DiceScore"}
+        else f"soft {family.lower()}"
+    )
     known = "soft Jaccard (Lovasz is another relaxation)" if family == "JaccardIndex" else known
     return Surrogate((*before, f"loss = 1 - {share}"), f"{known}: {_RELAXED.format(what=family)}")
 
 
 def _soft_overlap(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     count = metric.arguments.get("num_classes", 2)
-    soft, hot = f"{texts.logits or texts.scores}.softmax(1)", f"F.one_hot({texts.target}, {count}).movedim(-1, 1)"
+    soft, hot = (
+        f"{texts.logits or texts.scores}.softmax(1)",
+        f"F.one_hot({texts.target}, {count}).movedim(-1, 1)",
+    )
     rest = "(soft + hot).sum()" if family == "DiceScore" else "(soft + hot - soft * hot).sum()"
     factor = "2 * " if family == "DiceScore" else ""
     known = "soft Dice" if family == "DiceScore" else "soft Jaccard (Lovasz is another relaxation)"
@@ -224,12 +265,31 @@ def _soft_overlap(metric: Metric, texts: _Texts, family: str) -> Surrogate:
 def _ranking(metric: Metric, texts: _Texts) -> Surrogate:
     """Return a pairwise logistic loss, or a list-wise one for rows of documents."""
     scores, target = texts.scores, texts.target
-    if metric.name.startswith("Retrieval") or metric.target is not None and metric.scores is not None and metric.target.shape != metric.scores.shape:
-        if metric.target is not None and not metric.target.dtype.is_floating_point and metric.scores is not None and metric.target.shape != metric.scores.shape:
-            return Surrogate((f"loss = F.cross_entropy({scores}, {target})",), "it raises the score of the right entry above all others")
-        return Surrogate((f"loss = F.cross_entropy({scores}, F.softmax({target}, dim=-1))",), "a list-wise loss: it fits the whole order, not only its head")
+    if (
+        metric.name.startswith("Retrieval")
+        or (metric.target is not None
+        and metric.scores is not None
+        and metric.target.shape != metric.scores.shape)
+    ):
+        if (
+            metric.target is not None
+            and not metric.target.dtype.is_floating_point
+            and metric.scores is not None
+            and metric.target.shape != metric.scores.shape
+        ):
+            return Surrogate(
+                (f"loss = F.cross_entropy({scores}, {target})",),
+                "it raises the score of the right entry above all others",
+            )
+        return Surrogate(
+            (f"loss = F.cross_entropy({scores}, F.softmax({target}, dim=-1))",),
+            "a list-wise loss: it fits the whole order, not only its head",
+        )
     if metric.name.startswith("Binary"):
-        lines = (f"gap = {scores}[{target} == 1][:, None] - {scores}[{target} == 0]", "loss = F.softplus(-gap).mean()")
+        lines = (
+            f"gap = {scores}[{target} == 1][:, None] - {scores}[{target} == 0]",
+            "loss = F.softplus(-gap).mean()",
+        )
         return Surrogate(lines, _ORDERED)
     lines = (
         f"order = torch.sign({target}[:, None] - {target})",
@@ -240,9 +300,16 @@ def _ranking(metric: Metric, texts: _Texts) -> Surrogate:
 
 def _regression(metric: Metric, texts: _Texts) -> Surrogate:
     if metric.name in {"PearsonCorrCoef", "ConcordanceCorrCoef"}:
-        lines = (f"pair = torch.stack([{texts.scores}, {texts.target}])", "loss = 1 - torch.corrcoef(pair)[0, 1]")
+        lines = (
+            f"pair = torch.stack([{texts.scores}, {texts.target}])",
+            "loss = 1 - torch.corrcoef(pair)[0, 1]",
+        )
         return Surrogate(lines)
-    if metric.name.startswith("MeanSquared") or metric.name in {"R2Score", "ExplainedVariance", "PeakSignalNoiseRatio"}:
+    if metric.name.startswith("MeanSquared") or metric.name in {
+        "R2Score",
+        "ExplainedVariance",
+        "PeakSignalNoiseRatio",
+    }:
         return Surrogate((f"loss = F.mse_loss({texts.scores}, {texts.target})",))
     return Surrogate((f"loss = F.smooth_l1_loss({texts.scores}, {texts.target})",))
 
@@ -254,7 +321,11 @@ def _fed(metric: Metric, texts: _Texts) -> str:
     """Return the arguments of the update."""
     if metric.name.startswith("Retrieval"):
         return f"{texts.scores}, {texts.target}, indexes=rows"
-    if metric.kind in {"integer", "image"} or metric.name in {"DiceScore", "MeanIoU"} or _class_dim(metric) not in {-1, 1}:
+    if (
+        metric.kind in {"integer", "image"}
+        or metric.name in {"DiceScore", "MeanIoU"}
+        or _class_dim(metric) not in {-1, 1}
+    ):
         return f"{texts.hard}, {texts.target}"
     if metric.name.startswith("Binary") and metric.kind == "label":
         return f"{texts.hard}, {texts.target}"
@@ -268,7 +339,9 @@ def _is_one_sided(metric: Metric) -> bool:
 
 
 def _is_regression(name: str) -> bool:
-    return libraries.module_of(name) == "torchmetrics.regression" and not name.startswith(("Spearman", "Kendall"))
+    return libraries.module_of(name) == "torchmetrics.regression" and not name.startswith(
+        ("Spearman", "Kendall")
+    )
 
 
 def _rank_of(value: Value | None) -> int:

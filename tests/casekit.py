@@ -23,7 +23,7 @@ OWN = Path(__file__).parent / "cases"
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 # Which codes may stand for a symptom.
 CODES = {
-    "no_grad_loss": {"GG101", "GG105"}, "leaf_loss": {"GG102"}, "backward_error": {"GG104", "GG107", "GG108", "GG109", "GG110"},
+    "no_grad_loss": {"GG101", "GG105"}, "leaf_loss": {"GG102"}, "backward_error": {"GG104", "GG107", "GG108", "GG109", "GG110", "GG111"},
     "missing": {"GG104", "GG105", "GG106", "GG403"}, "zero": {"GG201", "GG202", "GG203"},
     "nonfinite": {"GG204"}, "dead_term": {"GG103"}, "not_optimized": {"GG401", "GG402", "GG403"},
     "not_registered": {"GG107"},

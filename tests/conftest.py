@@ -29,7 +29,9 @@ QUIET: dict[str, Any] = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what only this project needs."""
     parser.addoption(
-        "--update-snapshots", action="store_true", help="write the stored texts instead of comparing"
+        "--update-snapshots",
+        action="store_true",
+        help="write the stored texts instead of comparing",
     )
 
 

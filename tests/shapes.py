@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Code shapes in which people compute a metric in a loss, and look-alikes that are no metric."""
-# ruff: noqa: D103, PLR2004, N806
+# ruff: noqa: D103
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
 
 Step = Callable[[Tensor, Tensor], Any]
 

@@ -558,8 +558,12 @@ class TestReportFile:
 FAULTS = [
     "lightning_gradguard.trace.Recorder._before",
     "lightning_gradguard.trace.Recorder._after",
+    "lightning_gradguard.trace.Recorder._after_usual",
     "lightning_gradguard.trace.Recorder.__enter__",
     "lightning_gradguard.trace.Recorder.forget",
+    "lightning_gradguard.trace.capture",
+    "lightning_gradguard.syntax.node_at",
+    "lightning_gradguard.advice.for_term",
     "lightning_gradguard.session.walk",
     "lightning_gradguard.session.Flow",
     "lightning_gradguard.flow.Flow._explain",
@@ -587,6 +591,8 @@ FAULTS = [
     "lightning_gradguard.callback.Replay",
     "lightning_gradguard.report.Report.write",
     "lightning_gradguard.report.Report.add",
+    "lightning_gradguard.report.Report.render",
+    "lightning_gradguard.callback.render",
 ]  # fmt: skip
 # Place -> what is wrong with the guard there.
 KNOWN = {
@@ -594,9 +600,10 @@ KNOWN = {
     "lightning_gradguard.flow.Flow._explain": "an error in a hook ends the training",
     "lightning_gradguard.flow.state_of": "an error in a hook ends the training",
     "lightning_gradguard.flow._saved_facts": "an error in a hook ends the training",
-    "lightning_gradguard.callback.Replay": "not called under protection",
-    "lightning_gradguard.report.Report.add": "telling about the fault fails as well",
+    "lightning_gradguard.callback.render": "not called under protection",
 }
+# Places without which nothing can be told.
+MUTE = {"lightning_gradguard.report.Report.add", "lightning_gradguard.report.Report.render"}
 
 
 def param(place: str) -> object:
@@ -659,8 +666,9 @@ class TestFaults:
         assert error is None
         assert reached == steps == 5
         assert same(expected, found)
-        assert "GG901" in codes(guard)
-        assert any("injected" in limit for limit in guard.report.limits)
+        if place not in MUTE:
+            assert "GG901" in codes(guard)
+            assert any("injected" in limit for limit in guard.report.limits)
 
     def test_faults_are_known_places(self) -> None:
         """The table has no row for a place that is not tried."""
@@ -669,12 +677,7 @@ class TestFaults:
     @pytest.mark.parametrize(
         "place",
         [
-            pytest.param(
-                "lightning_gradguard.trace.Recorder._before",
-                marks=pytest.mark.xfail(
-                    reason="a fault of the recorder is noted only", strict=True
-                ),
-            ),
+            "lightning_gradguard.trace.Recorder._before",
             "lightning_gradguard.session.walk",
             "lightning_gradguard.session.Flow",
             "lightning_gradguard.audit.Audit.observe",

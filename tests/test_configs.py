@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configurations, run by the LightningCLI of both namespaces, and instantiation from plain values."""
+"""The configurations, run by the LightningCLI of both namespaces, and as plain values."""
 
 import os
 import subprocess
@@ -86,7 +86,7 @@ class TestCli:
 
 @pytest.mark.slow
 def test_example_runs_as_the_readme_says() -> None:
-    """The file itself, as a command: passes by itself, fails with an objective that cannot train."""
+    """The file itself, as a command: passes alone, fails with an objective that cannot train."""
     pytest.importorskip("jsonargparse", reason="the CLI of Lightning needs jsonargparse")
     command = [sys.executable, str(EXAMPLE), "fit", "--config", STRICT]
     plain = {name: value for name, value in os.environ.items() if name != "GRADGUARD"}

@@ -19,14 +19,18 @@ from lightning_gradguard.source import Span
 
 VOID = {"meta", "path", "rect", "br", "img", "link", "input", "hr"}
 LINE = '        return 1 - (logits.argmax(1) == "<y>").mean()  # & more'
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), "")
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), ""
+)
 
 
 def finding(code: str = "GG101", **changes: object) -> Diagnostic:
     """Make a finding of a rule, with a place and all texts."""
     rule = RULES[code]
     column = LINE.index("logits") + 1
-    span = Span("src/train.py", 17, column, column + 16, "Net.step", LINE, "the gradient stops here")
+    span = Span(
+        "src/train.py", 17, column, column + 16, "Net.step", LINE, "the gradient stops here"
+    )
     plain = {
         "name": rule.name,
         "severity": rule.severity,
@@ -196,7 +200,9 @@ class TestPath:
     def test_has_words_for_those_who_do_not_see_it(self) -> None:
         """The drawing is named by what it shows."""
         page = html.to_html(report(finding()))
-        assert 'aria-label="The way from the parameters to the loss is cut at Tensor.argmax"' in page
+        assert (
+            'aria-label="The way from the parameters to the loss is cut at Tensor.argmax"' in page
+        )
         assert page.count('class="cross"') == 1
 
 
@@ -208,10 +214,14 @@ class TestFragment:
         fragment = html.to_fragment(report(finding()))
         assert "<html" not in fragment
         parsed(fragment)
-        style = re.sub(r"@media[^{]*\{(.*?\})\s*\}", r"\1", fragment.split("</style>")[0], flags=re.S)
+        style = re.sub(
+            r"@media[^{]*\{(.*?\})\s*\}", r"\1", fragment.split("</style>")[0], flags=re.S
+        )
         selectors = re.findall(r"(?:^|\})\s*([^{}]+)\{", style.split("<style>")[1])
         assert selectors
-        assert all(part.strip().startswith(".gradguard") for s in selectors for part in s.split(","))
+        assert all(
+            part.strip().startswith(".gradguard") for s in selectors for part in s.split(",")
+        )
 
     def test_two_reports_share_no_ids(self) -> None:
         """Two cells of one notebook."""

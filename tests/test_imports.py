@@ -27,7 +27,7 @@ def imported_names(path: Path, *, everywhere: bool = False) -> set[str]:
     """Return the packages that a file imports at its top, or anywhere in it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     nodes = ast.walk(tree) if everywhere else iter(tree.body)
-    names = set()
+    names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)

@@ -43,7 +43,7 @@ class Half(pl.LightningModule):
 def train(run_fit: Fit, loggers: list[Logger], steps: int = 6, **options: Any) -> GradGuard:
     """Train with some loggers, and log at every second step."""
     guard = GradGuard(**{"patience": 2, "log_every_n_steps": 2, **options})
-    batches = DataLoader([torch.ones(4, 3)] * steps, batch_size=None)  # type: ignore[arg-type]
+    batches: Any = DataLoader([torch.ones(4, 3)] * steps, batch_size=None)  # type: ignore[arg-type]
     with pytest.warns(GradGuardWarning, match="GG106"):
         _, error = run_fit(Half(), batches, guard, logger=loggers, max_steps=steps)
     assert error is None
@@ -113,7 +113,7 @@ class TestTensorBoard:
         """The text is there before the error ends the run."""
         loggers = [TensorBoardLogger("logs", name="", version="")]
         guard = GradGuard(strict=True, patience=1)
-        batches = DataLoader([torch.ones(4, 3)], batch_size=None)  # type: ignore[arg-type]
+        batches: Any = DataLoader([torch.ones(4, 3)], batch_size=None)  # type: ignore[arg-type]
         _, error = run_fit(Half(), batches, guard, logger=loggers)
         assert isinstance(error, GradGuardError)
         assert len(self.events("logs").Tensors("gradguard/GG106/text_summary")) == 1
@@ -154,7 +154,11 @@ class TestMlflow:
         logger = MLFlowLogger("test", tracking_uri=Path("mlruns").resolve().as_uri())
         train(run_fit, [logger])
         client, run_id = logger.experiment, logger.run_id
-        assert [m.step for m in client.get_metric_history(run_id, "gradguard/coverage")] == [0, 2, 4]
+        assert [m.step for m in client.get_metric_history(run_id, "gradguard/coverage")] == [
+            0,
+            2,
+            4,
+        ]
         assert client.get_run(run_id).data.tags["gradguard/status"] == "warning"
         names = {Path(item.path).name for item in client.list_artifacts(run_id, "gradguard")}
         assert any(name.startswith("GG106-step") for name in names)
@@ -176,7 +180,9 @@ class TestSeveral:
 
     def test_each_gets_the_same(self, run_fit: Fit) -> None:
         """Two files with the same lines."""
-        train(run_fit, [CSVLogger("one", name="", version=""), CSVLogger("two", name="", version="")])
+        train(
+            run_fit, [CSVLogger("one", name="", version=""), CSVLogger("two", name="", version="")]
+        )
         first, second = (Path(n, "metrics.csv").read_text(encoding="utf-8") for n in ("one", "two"))
         assert first == second
 

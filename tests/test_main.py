@@ -130,7 +130,9 @@ class TestCheck:
         """Status 1 and the diagnostic on standard output, for a file and for a module."""
         assert main(["check", model, "--data", "train:loader"]) == 1
         out = capsys.readouterr().out
-        assert out.startswith("error[GG101]: the loss is not connected to any trainable parameter\n")
+        assert out.startswith(
+            "error[GG101]: the loss is not connected to any trainable parameter\n"
+        )
         assert "--> train.py:" in out
 
     def test_counts_warnings_as_findings(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +156,9 @@ class TestCheck:
         assert record["total"] == 2
         assert record["step"] == 0
 
-    @pytest.mark.parametrize("name", ["out/report.sarif", "report.json", "report.md", "report.html"])
+    @pytest.mark.parametrize(
+        "name", ["out/report.sarif", "report.json", "report.md", "report.html"]
+    )
     def test_writes_the_report(self, name: str) -> None:
         """The suffix decides on the form; missing folders are made."""
         if name.endswith(".html"):
@@ -170,8 +174,14 @@ class TestCheck:
             (["gone.py:Good", "--data", "train.py:loader"], "there is no Python file gone.py"),
             (["gone:Good", "--data", "train.py:loader"], "could not import `gone`"),
             (["train.py:Gone", "--data", "train.py:loader"], "there are: Good, Cut, Half"),
-            (["train.py:Needy", "--data", "train.py:loader"], "required positional argument: 'size'"),
-            (["train.py:batch", "--data", "train.py:loader"], "expected a LightningModule, got tuple"),
+            (
+                ["train.py:Needy", "--data", "train.py:loader"],
+                "required positional argument: 'size'",
+            ),
+            (
+                ["train.py:batch", "--data", "train.py:loader"],
+                "expected a LightningModule, got tuple",
+            ),
             (["train.py:Good", "--data", "train.py:loader", "--init", "3"], "NAME=VALUE, got '3'"),
             (["train.py:Good", "--data", "train.py:loader", "--select", "GG7"], "got 'GG7'"),
             (["train.py:Good", "--data", "train.py:loader", "--report", "x.doc"], "got 'x.doc'"),
@@ -208,8 +218,14 @@ class TestReport:
     @pytest.mark.usefixtures("saved")
     @pytest.mark.parametrize(
         ("form", "beginning"),
-        [("full", "error[GG101]"), ("concise", "train.py:"), ("github", "::error file=train.py")]
-        + [("json", "{"), ("sarif", "{"), ("markdown", "# gradguard report")],
+        [
+            ("full", "error[GG101]"),
+            ("concise", "train.py:"),
+            ("github", "::error file=train.py"),
+            ("json", "{"),
+            ("sarif", "{"),
+            ("markdown", "# gradguard report"),
+        ],
     )
     def test_draws_it_in_every_form(
         self, form: str, beginning: str, capsys: pytest.CaptureFixture[str]
@@ -273,7 +289,7 @@ class TestHelp:
         assert out.startswith("usage: gradguard")
         options = [row for row in out.splitlines() if row.startswith("  -")]
         assert options
-        following = out.splitlines() + [""]
+        following = [*out.splitlines(), ""]
         for row in options:
             index = following.index(row)
             assert "  " in row.strip() or following[index + 1].startswith(" " * 20)

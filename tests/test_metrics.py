@@ -97,15 +97,20 @@ class TestFormulas:
         compare(rows(Sample("rank", scores, values)), scores, values)
         bits = (values > 0).long()
         two = [r for r in rows(Sample("rank", scores.sigmoid(), bits)) if r[0].startswith("Binary")]
-        assert len(two) == 2  # noqa: PLR2004 - area and average precision
+        assert len(two) == 2
         compare(two, scores.sigmoid(), bits)
 
     def test_retrieval_rows_agree(self) -> None:
         """Queries in rows."""
         source = torch.Generator().manual_seed(1)
-        scores, target = torch.randn(6, 8, generator=source), torch.randint(0, 2, (6, 8), generator=source)
+        scores, target = (
+            torch.randn(6, 8, generator=source),
+            torch.randint(0, 2, (6, 8), generator=source),
+        )
         target[:, 0] = 1
-        found = [r for r in rows(Sample("rank", scores, target, top_k=3)) if r[0].startswith("Retrieval")]
+        found = [
+            r for r in rows(Sample("rank", scores, target, top_k=3)) if r[0].startswith("Retrieval")
+        ]
         assert {r[0] for r in found} >= {"RetrievalMAP", "RetrievalMRR", "RetrievalNormalizedDCG"}
         compare(found, scores, target)
 
@@ -117,7 +122,10 @@ def compare(table: list[tuple[str, dict[str, Any], float]], preds: Tensor, targe
         if "note" in arguments or name == "BinaryStatScores":
             continue
         found = Metric(name, arguments)
-        assert torchmetrics_value(found, preds, target) == pytest.approx(value, abs=1e-5), (name, arguments)
+        assert torchmetrics_value(found, preds, target) == pytest.approx(value, abs=1e-5), (
+            name,
+            arguments,
+        )
         checked += 1
     assert checked
 
@@ -144,8 +152,12 @@ def compute(found: Metric, metric: Any, preds: Tensor, target: Tensor) -> Tensor
         return metric(preds.sigmoid().reshape(-1), flags.long(), indexes=queries)
     if found.name.startswith("Binary") and preds.dim() > target.dim():
         preds = preds.argmax(1)
-    if found.name.startswith("Multiclass") and preds.dim() > 2 and preds.dim() > target.dim():  # noqa: PLR2004
-        preds = preds.movedim(found.arguments["class_dim"], 1) if "class_dim" in found.arguments else preds
+    if found.name.startswith("Multiclass") and preds.dim() > 2 and preds.dim() > target.dim():
+        preds = (
+            preds.movedim(found.arguments["class_dim"], 1)
+            if "class_dim" in found.arguments
+            else preds
+        )
         preds = preds.movedim(-1, 1) if preds.shape[1] != found.arguments["num_classes"] else preds
     if found.kind in {"integer", "image"}:
         preds = TRACES[-1].kept[next(o for o in found.decision.outputs if o.mark)][0]

@@ -78,7 +78,7 @@ class TestWheel:
         assert metadata["Version"] == PROJECT["version"]
         assert metadata["Requires-Python"] == ">=3.11"
         assert metadata["License-Expression"] == "Apache-2.0"
-        assert set(metadata.get_all("Provides-Extra")) >= EXTRAS
+        assert set(metadata.get_all("Provides-Extra", [])) >= EXTRAS
         assert metadata.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
         for group in ("console_scripts", "pytest11", "lightning.pytorch.callbacks_factory"):
             assert f"[{group}]\ngradguard = lightning_gradguard." in points

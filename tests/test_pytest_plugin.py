@@ -58,7 +58,7 @@ QUIET = ("-p", "no:cacheprovider", "-p", "no:logging", "-W", "ignore")
 
 installed = pytest.mark.skipif(
     "gradguard" not in {point.name for point in entry_points(group="pytest11")},
-    reason="the package is not installed, so that neither pytest nor Lightning knows its entry points",
+    reason="the package is not installed: nobody knows its entry points",
 )
 pytestmark = installed
 
@@ -277,7 +277,9 @@ def test_half(): train(Half())
         run.pytester._monkeypatch.setenv("GITHUB_ACTIONS", "true")
         run.pytester._monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
         result = run(self.TESTS, "--gradguard=warn")
-        commands = re.findall(r"^::warning file=models.py,line=.*$", result.stdout.str(), re.M)
+        commands = re.findall(
+            r"^::warning file=models.py,line=.*$", result.stdout.str(), re.MULTILINE
+        )
         assert len(commands) == 1
         assert "title=GG106 unused-parameters::" in commands[0]
         assert "TOTAL" in target.read_text(encoding="utf-8")

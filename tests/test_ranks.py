@@ -282,7 +282,15 @@ class TestTable:
         """Sharded layers that one rank skips end the job by themselves: the table says so rightly."""
         done = run_plan(base, f"ranks-abort-{strategy}", [table.job(strategy, "unused@1", limit=5)], 40)
         records = done.get(f"{strategy}-unused@1", [])
-        assert len(records) < 2 or all(r["error"] for r in records)
+        assert len(records) < 2 or all(r["error"] and not r["ours"] for r in records)
+
+    @pytest.mark.parametrize("strategy", ["fsdp1_units", "fsdp2_units", "tp"])
+    def test_failing_rank_does_not_wait_for_long(self, base: Path, strategy: str) -> None:
+        """Where the others wait in forward nobody hears why a rank fails, and it ends nevertheless."""
+        done = run_plan(base, f"ranks-waits-{strategy}", [table.job(strategy, "raise@1", limit=60)], 50)
+        (failed,) = [r for r in done[f"{strategy}-raise@1"] if r["rank"] == 1]
+        assert failed["error"] == "ValueError"
+        assert failed["seconds"] < 10
 
 
 def test_page_shows_the_table() -> None:

@@ -26,7 +26,6 @@ from lightning_gradguard import GradGuard
 from lightning_gradguard.routing import Routing
 from lightning_gradguard.trace import Recorder
 
-
 SIZES = (8, 3)  # uneven: 11 samples in batches of 8
 CLASSES = 3
 WORKER = Path(__file__).parent / "ranks" / "routed.py"
@@ -41,7 +40,7 @@ class Classifier(pl.LightningModule):
         self.head = nn.Linear(8, CLASSES)
         self.seen: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         x, y = batch
         logits = self.head(self.body(x))
         self.seen.append((logits.detach().clone(), y.clone()))
@@ -55,7 +54,7 @@ class Classifier(pl.LightningModule):
 class Beside(Classifier):
     """The metric is only logged, as a mean of batch means."""
 
-    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         x, y = batch
         logits = self.head(self.body(x))
         self.seen.append((logits.detach().clone(), y.clone()))
@@ -66,7 +65,7 @@ class Beside(Classifier):
 class Returns(Classifier):
     """Predictions and target are handed back."""
 
-    def training_step(self, batch: list[Tensor], batch_idx: int) -> dict[str, Tensor]:  # type: ignore[override]  # noqa: ARG002
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> dict[str, Tensor]:  # type: ignore[override]
         x, y = batch
         logits = self.head(self.body(x))
         self.seen.append((logits.detach().clone(), y.clone()))
@@ -92,7 +91,9 @@ def fit(model: pl.LightningModule, *callbacks: pl.Callback, **options: Any) -> p
     return trainer
 
 
-def by_hand(model: Classifier, epoch: int, metric: torchmetrics.Metric | None = None, batches: int = 2) -> float:
+def by_hand(
+    model: Classifier, epoch: int, metric: torchmetrics.Metric | None = None, batches: int = 2
+) -> float:
     """Compute the metric of one epoch from what the module has seen."""
     metric = metric or MulticlassAccuracy(CLASSES, average="micro")
     for logits, target in model.seen[epoch * batches : (epoch + 1) * batches]:
@@ -110,7 +111,9 @@ class TestRecognised:
         module = model()
         guard = GradGuard(metrics="route")
         trainer = fit(module, guard, max_epochs=3)
-        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(by_hand(module, 2))
+        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(
+            by_hand(module, 2)
+        )
         assert not [limit for limit in guard.report.limits if "rout" in limit]
 
     @pytest.mark.filterwarnings("ignore")
@@ -118,7 +121,9 @@ class TestRecognised:
         """Nothing of the first epoch is missing."""
         module = Classifier()
         trainer = fit(module, GradGuard(metrics="route"), max_epochs=1)
-        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(by_hand(module, 0))
+        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(
+            by_hand(module, 0)
+        )
 
     @pytest.mark.filterwarnings("ignore")
     def test_weights_and_losses_are_bitwise_the_same(self) -> None:
@@ -128,7 +133,9 @@ class TestRecognised:
             torch.manual_seed(4)
             module = Classifier()
             fit(module, GradGuard(metrics=mode))
-            results.append([*module.state_dict().values(), *(s for s, _ in module.seen), torch.get_rng_state()])
+            results.append(
+                [*module.state_dict().values(), *(s for s, _ in module.seen), torch.get_rng_state()]
+            )
         assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
     @pytest.mark.filterwarnings("ignore")
@@ -138,7 +145,7 @@ class TestRecognised:
         names = [n for n, _ in module.named_modules()]
         fit(module, GradGuard(metrics="route"))
         assert [n for n, _ in module.named_modules()] == names
-        assert not any(m._forward_hooks for m in module.modules())  # noqa: SLF001
+        assert not any(m._forward_hooks for m in module.modules())
 
     @pytest.mark.filterwarnings("ignore")
     def test_a_checkpoint_can_monitor_it(self, tmp_path: Path) -> None:
@@ -160,8 +167,10 @@ class TestRecognised:
         )  # fmt: skip
         whole = Classifier()
         whole.seen = [module.seen[0], *again.seen]
-        assert len(again.seen) == 2  # noqa: PLR2004 - the batches that were left
-        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(by_hand(whole, 0, batches=3))
+        assert len(again.seen) == 2
+        assert float(trainer.callback_metrics["gradguard/accuracy"]) == pytest.approx(
+            by_hand(whole, 0, batches=3)
+        )
 
     @pytest.mark.filterwarnings("ignore")
     def test_what_cannot_be_routed_is_said(self) -> None:
@@ -173,7 +182,7 @@ class TestRecognised:
                 self.weight = nn.Parameter(torch.randn(5, CLASSES))
                 del self.body, self.head
 
-            def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:  # noqa: ARG002
+            def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
                 x, y = batch
                 logits = x @ self.weight
                 return F.cross_entropy(logits, y) + (logits.argmax(1) != y).float().mean()
@@ -207,7 +216,9 @@ class TestRecognised:
             routing.end_batch({})
 
         plain, update = median(lambda: full_step(model, x, y)), median(lambda: metric.update(y, y))
-        assert median(with_route) < 1.02 * plain + update + 3e-4  # the last for the noise of the clock
+        assert (
+            median(with_route) < 1.02 * plain + update + 3e-4
+        )  # the last for the noise of the clock
         assert routing.limits == []
 
 
@@ -216,12 +227,14 @@ def routed(model: Classifier, x: Tensor, y: Tensor) -> Routing:
     routing = Routing()
     routing.start(model, torch.device("cpu"))
     params = dict(model.named_parameters())
-    recorder = Recorder(params, modules=dict(model.named_modules()), batch={"batch[0]": x, "batch[1]": y})
+    recorder = Recorder(
+        params, modules=dict(model.named_modules()), batch={"batch[0]": x, "batch[1]": y}
+    )
     with recorder:
         loss = model.training_step([x, y], 0)
     assert loss.requires_grad
     routing.watch(recorder.trace, None)
-    assert list(routing._routes) == ["accuracy"]  # noqa: SLF001
+    assert list(routing._routes) == ["accuracy"]
     return routing
 
 
@@ -247,18 +260,26 @@ class TestNamed:
     def test_values_come_from_what_the_step_returns(self) -> None:
         """A mapping is fed from `preds` and `target`."""
         module = Returns()
-        trainer = fit(module, GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES, average="micro")}))
+        trainer = fit(
+            module, GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES, average="micro")})
+        )
         assert float(trainer.callback_metrics["gradguard/acc"]) == pytest.approx(by_hand(module, 1))
 
     def test_a_collection_logs_each_of_its_metrics(self) -> None:
         """Names are those of the collection."""
-        collection = torchmetrics.MetricCollection([MulticlassAccuracy(CLASSES), torchmetrics.classification.MulticlassF1Score(CLASSES)])
+        collection = torchmetrics.MetricCollection(
+            [MulticlassAccuracy(CLASSES), torchmetrics.classification.MulticlassF1Score(CLASSES)]
+        )
         trainer = fit(Returns(), GradGuard(metrics=collection))
-        assert {"gradguard/MulticlassAccuracy", "gradguard/MulticlassF1Score"} <= set(trainer.callback_metrics)
+        assert {"gradguard/MulticlassAccuracy", "gradguard/MulticlassF1Score"} <= set(
+            trainer.callback_metrics
+        )
 
     def test_a_vector_is_logged_per_class(self) -> None:
         """A metric without average gives one value a class."""
-        trainer = fit(Returns(), GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES, average=None)}))
+        trainer = fit(
+            Returns(), GradGuard(metrics={"acc": MulticlassAccuracy(CLASSES, average=None)})
+        )
         assert {f"gradguard/acc_{i}" for i in range(CLASSES)} <= set(trainer.callback_metrics)
 
     def test_other_keys_can_be_chosen(self) -> None:
@@ -282,7 +303,7 @@ class TestNamed:
         """Spawned ranks and Trainers copy it."""
         guard = GradGuard(metrics={"f1": BinaryF1Score()})
         for twin in (copy.deepcopy(guard), pickle.loads(pickle.dumps(guard))):  # noqa: S301
-            assert list(twin._routing.explicit) == ["f1"]  # noqa: SLF001
+            assert list(twin._routing.explicit) == ["f1"]
 
 
 class TestRanks:
@@ -305,7 +326,12 @@ def two_ranks(mode: str) -> list[dict[str, Any]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
+    place = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "NODE_RANK": "0",
+    }
     jobs = [
         subprocess.Popen(  # noqa: S603 - our own file
             [sys.executable, str(WORKER), mode],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lightning_gradguard import syntax
+from lightning_gradguard import dataflow, definitions, syntax
 from lightning_gradguard.source import Site, Span, Stack, capture
 
 NAMES = iter(f"made_up_{number}.py" for number in range(1000))
@@ -66,7 +66,7 @@ def depends(body: str) -> bool | None:
     marks = Marks()
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     run(f"def step(mark):\n{lines}")["step"](marks)
-    return syntax.depends(marks.stacks["from"], marks.stacks["to"])
+    return dataflow.depends(marks.stacks["from"], marks.stacks["to"])
 
 
 class TestExpressions:
@@ -164,13 +164,13 @@ class TestUnknown:
         assert syntax.with_span(site, {"no_grad"}) is None
         assert syntax.decorator_span(site[0], {"no_grad"}) is None
         assert syntax.calls_named(site[0], {"look"}) == []
-        assert syntax.attribute_span(type("Made", (), {}), "net") is None
+        assert definitions.attribute_span(type("Made", (), {}), "net") is None
         assert syntax.method_span(type("Made", (), {"f": len}), "f") is None
 
     def test_dependence_is_unknown(self, site: Site) -> None:
         """`None` is neither yes nor no."""
-        assert syntax.depends((site,), (site,)) is None
-        assert syntax.operand_depends((site,), (site,), left=True) is None
+        assert dataflow.depends((site,), (site,)) is None
+        assert dataflow.operand_depends((site,), (site,), left=True) is None
 
     def test_broken_source_has_no_tree(self) -> None:
         """A file that was changed into something else than Python is as good as missing."""
@@ -222,7 +222,7 @@ class TestDepends:
         scope["f"](marks)
         scope["g"](marks)
         first, second = marks.stacks["from"][:1], marks.stacks["to"][:1]
-        assert syntax.depends(first, second) is None
+        assert dataflow.depends(first, second) is None
 
     def test_one_side_of_an_addition(self) -> None:
         """The number may be on the left or on the right of the tensor."""
@@ -231,8 +231,8 @@ class TestDepends:
         run(text)["step"](marks, spy)
         here = (spy.site,)
         origin = marks.stacks["from"]
-        assert syntax.operand_depends(origin, here, left=False) is True
-        assert syntax.operand_depends(origin, here, left=True) is False
+        assert dataflow.operand_depends(origin, here, left=False) is True
+        assert dataflow.operand_depends(origin, here, left=True) is False
 
 
 CLASS = """\
@@ -285,34 +285,34 @@ class TestClasses:
 
     def test_attribute_is_found_where_it_is_made(self, net: type) -> None:
         """In the class, in a base, by tuple assignment or by registration."""
-        assert marked(syntax.attribute_span(net, "net")).startswith("self.net = Sequential(")
-        assert marked(syntax.attribute_span(net, "stem")) == "self.stem = list(range(3))"
-        assert marked(syntax.attribute_span(net, "other")) == "self.pair, self.other = 1, 2"
-        assert marked(syntax.attribute_span(net, "mask")) == 'self.register_buffer("mask", 1)'
-        assert syntax.attribute_span(net, "absent") is None
+        assert marked(definitions.attribute_span(net, "net")).startswith("self.net = Sequential(")
+        assert marked(definitions.attribute_span(net, "stem")) == "self.stem = list(range(3))"
+        assert marked(definitions.attribute_span(net, "other")) == "self.pair, self.other = 1, 2"
+        assert marked(definitions.attribute_span(net, "mask")) == 'self.register_buffer("mask", 1)'
+        assert definitions.attribute_span(net, "absent") is None
 
     def test_attribute_span_names_the_method(self, net: type) -> None:
         """The function is qualified with the class that owns it."""
-        span = syntax.attribute_span(net, "stem")
+        span = definitions.attribute_span(net, "stem")
         assert span is not None
         assert span.function == "Base.__init__"
 
     def test_every_assignment_is_listed(self, net: type) -> None:
         """A replaced layer has two places, in the order of lines."""
-        found = syntax.attribute_spans(net, "net")
+        found = definitions.attribute_spans(net, "net")
         assert [span.function for span in found] == ["Net.__init__", "Net.on_train_start"]
 
     def test_container_is_blamed_where_it_is_filled(self, net: type) -> None:
         """An empty list is not the place that matters; a filled one is."""
         base = net.__mro__[1]
-        assert marked(syntax.filling_span(base, "layers")) == "self.layers.append(Linear(n))"
-        assert marked(syntax.filling_span(net, "tied")) == "self.tied = [Linear(3)]"
+        assert marked(definitions.filling_span(base, "layers")) == "self.layers.append(Linear(n))"
+        assert marked(definitions.filling_span(net, "tied")) == "self.tied = [Linear(3)]"
 
     def test_layer_is_found_within_its_container(self, net: type) -> None:
         """A position in a `Sequential` leads to one argument."""
-        assert marked(syntax.element_span(net, ["net", "2"], "Linear")) == "Linear(2)"
-        assert marked(syntax.element_span(net, ["net", "7"], "ReLU")) == "ReLU()"
-        assert syntax.element_span(net, ["net", "7"], "Linear") is None
+        assert marked(definitions.element_span(net, ["net", "2"], "Linear")) == "Linear(2)"
+        assert marked(definitions.element_span(net, ["net", "7"], "ReLU")) == "ReLU()"
+        assert definitions.element_span(net, ["net", "7"], "Linear") is None
 
     def test_methods_and_calls(self, net: type) -> None:
         """The head of a method, and calls by name."""
@@ -328,20 +328,20 @@ class TestClasses:
 
     def test_mention_outside_of_the_constructor(self, net: type) -> None:
         """The first call that gets the attribute, in other methods than those left out."""
-        found = syntax.mention_span(net, "net", outside=["__init__"])
+        found = definitions.mention_span(net, "net", outside=["__init__"])
         assert marked(found) == "normalise(self.net)"
-        assert syntax.mention_span(net, "absent", outside=[]) is None
+        assert definitions.mention_span(net, "absent", outside=[]) is None
 
     def test_gradients_are_cleared_after_backward(self, net: type) -> None:
         """`zero_grad` between `backward` and `step` is the place to look at."""
-        assert marked(syntax.clearing_span(net)) == "opt.zero_grad()"
+        assert marked(definitions.clearing_span(net)) == "opt.zero_grad()"
 
     def test_clearing_before_backward_is_normal(self) -> None:
         """The usual order has no such place."""
         text = (
             "class A:\n    def training_step(self):\n        o.zero_grad()\n        l.backward()\n"
         )
-        assert syntax.clearing_span(run(text)["A"]) is None
+        assert definitions.clearing_span(run(text)["A"]) is None
 
     @pytest.mark.xfail(reason="the last class of that name is taken", strict=True)
     def test_class_of_the_same_name_is_told_apart(self) -> None:
@@ -355,8 +355,8 @@ class TestClasses:
             for name, number in (("f", 1), ("g", 2))
         )
         scope = run(text)
-        assert marked(syntax.attribute_span(scope["f"](), "net")) == "self.net = 1"
-        assert marked(syntax.attribute_span(scope["g"](), "net")) == "self.net = 2"
+        assert marked(definitions.attribute_span(scope["f"](), "net")) == "self.net = 1"
+        assert marked(definitions.attribute_span(scope["g"](), "net")) == "self.net = 2"
 
 
 class TestSwitches:

@@ -629,18 +629,26 @@ class TestMemory:
 class TestSafety:
     """Errors, limits and other modes."""
 
+    @pytest.mark.parametrize("part", ["_before", "_after", "_after_usual", "_switch_grad", "_bind"])
     def test_bug_in_the_recorder_ends_the_recording_only(
-        self, monkeypatch: pytest.MonkeyPatch
+        self, monkeypatch: pytest.MonkeyPatch, part: str
     ) -> None:
         """The user's step goes on as if nobody watched."""
 
         def broken(*_: object) -> None:
-            raise KeyError("bug")
+            raise KeyError(part)
 
-        monkeypatch.setattr(Recorder, "_after", broken)
-        made = Step(lambda w, _: w.exp().sum())
-        assert made.trace.fault is not None
-        assert torch.equal(made.out, made.w.exp().sum())
+        def compute(w: Tensor, _x: Tensor) -> Tensor:
+            with torch.no_grad():
+                best = w.clone().add_(1).topk(1).values
+            return (w.exp() * best).sum()
+
+        monkeypatch.setattr(Recorder, part, broken)
+        w = nn.Parameter(torch.linspace(0.1, 0.6, 6).reshape(2, 3))
+        with Recorder({"w": w}) as recorder:
+            out = compute(w, w)
+        assert isinstance(recorder.trace.fault, KeyError)
+        assert torch.equal(out, compute(w, w))
 
     def test_error_of_the_user_passes(self) -> None:
         """An exception of torch arrives as it is, and the mode is gone afterwards."""

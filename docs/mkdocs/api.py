@@ -30,7 +30,9 @@ def entry(item: type) -> list[str]:
     """Draw one public name, and its methods where those are meant to be called."""
     parts = [f"## {item.__name__}", "", *signature(item), *prose(inspect.getdoc(item) or "")]
     for name, member in vars(item).items() if item in METHODS else ():
-        if name.startswith("_") or not (callable(member) or isinstance(member, (property, classmethod))):
+        if name.startswith("_") or not (
+            callable(member) or isinstance(member, (property, classmethod))
+        ):
             continue
         inner = member.fget if isinstance(member, property) else getattr(item, name)
         parts += [f"### {item.__name__}.{name}", "", *prose(inspect.getdoc(inner) or "")]
@@ -54,7 +56,7 @@ def prose(text: str) -> list[str]:
     for line in text.splitlines():
         head = re.fullmatch(r"([A-Z][a-z ]+):", line)
         if head and head.group(1) in _SECTIONS:
-            lines += _closed(section) + [f"**{head.group(1)}**", ""]
+            lines += [*_closed(section), f"**{head.group(1)}**", ""]
             section = head.group(1)
             lines += ["```pycon"] if section == "Example" else []
         elif section == "Example":

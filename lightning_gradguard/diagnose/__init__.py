@@ -27,11 +27,10 @@ from lightning_gradguard.diagnose.optimizers import (
     unregistered_parameters,
 )
 from lightning_gradguard.diagnose.places import first_use
+from lightning_gradguard.diagnose.errors import explain_error, refused_backwards
 from lightning_gradguard.diagnose.refused import (
-    inference_values,
     kept_graphs,
     overwritten_values,
-    underived_call,
     undifferentiable_ops,
 )
 from lightning_gradguard.diagnose.scene import Scene
@@ -48,20 +47,20 @@ __all__ = [
     "disconnected_loss",
     "divergent_losses",
     "divergent_parameters",
+    "explain_error",
     "first_use",
     "flat_terms",
     "gradless_shards",
-    "inference_values",
     "kept_graphs",
     "missing_parameters",
     "nonfinite_gradients",
     "overwritten_values",
+    "refused_backwards",
     "stale_optimizer_parameters",
     "toggling_span",
     "unassigned_gradients",
     "unchanged_parameters",
     "unchecked",
-    "underived_call",
     "undifferentiable_ops",
     "undone_gradients",
     "unoptimized_parameters",
@@ -75,7 +74,7 @@ __all__ = [
 # The order of precedence: a finding of an earlier rule makes later ones about the same thing idle.
 CHECKS: tuple[tuple[str, Callable[..., list[Diagnostic]]], ...] = (
     ("GG101", disconnected_loss), ("GG102", disconnected_loss), ("GG108", undifferentiable_ops),
-    ("GG109", overwritten_values), ("GG110", kept_graphs),
+    ("GG109", overwritten_values), ("GG110", kept_graphs), ("GG111", refused_backwards),
     ("GG103", constant_terms), ("GG104", missing_parameters), ("GG105", missing_parameters),
     ("GG106", unused_parameters), ("GG107", unregistered_parameters), ("GG201", zero_parameters),
     ("GG202", zero_parameters), ("GG203", zero_parameters), ("GG204", nonfinite_gradients),

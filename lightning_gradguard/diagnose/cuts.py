@@ -134,10 +134,16 @@ def cut_cause(scene: Scene, cut: Cut, view: LossView | None) -> str:
             f"{before}; `{bare_name(cut)}` turns it into a plain Python value, which has no history"
         )
     elif cut.call.off is not None and cut.call.off.how != FUNCTION:
-        text = f"{before}, but recording is switched off by `{cut.op}`, so `{cut.call.public}` and all that follows has no history"
+        text = (
+            f"{before}, but recording is switched off by `{cut.op}`, so `{cut.call.public}` and "
+            "all that follows has no history"
+        )
     elif not (cut.output.dtype.is_floating_point or cut.output.dtype.is_complex):
         kind = "a boolean" if cut.output.dtype is torch.bool else "an integer"
-        text = f"{before}; `{bare_name(cut)}` gives {cut.output.describe()}, and {kind} tensor cannot carry a gradient"
+        text = (
+            f"{before}; `{bare_name(cut)}` gives {cut.output.describe()}, and {kind} tensor "
+            "cannot carry a gradient"
+        )
     else:
         text = f"{before}; `{bare_name(cut)}` gives {cut.output.describe()} without a history"
     return text

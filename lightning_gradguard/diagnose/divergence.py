@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lightning_gradguard import syntax
+from lightning_gradguard import definitions, syntax
 from lightning_gradguard.diagnose.missing import missing_parameters, unused_parameters
 from lightning_gradguard.diagnose.places import first_use, owner_of
 from lightning_gradguard.diagnose.scene import Scene, finding
@@ -40,7 +40,7 @@ def divergent_parameters(
         span = span.labelled(f"used here on {words(having)}, not on {words(lacking)}")
     else:
         owner, attribute, prefix = owner_of(scene.model, names[0])
-        made = syntax.attribute_span(type(owner), attribute)
+        made = definitions.attribute_span(type(owner), attribute)
         span = (
             made.labelled(f"`{prefix}` is used on {words(having)}, not on {words(lacking)}")
             if made
@@ -58,10 +58,16 @@ def divergent_parameters(
             },
             span=span,
             ranks=tuple(lacking),
-            cause=f"the loss depends on {phrase(tuple(names))} on {words(having)}; on {words(lacking)} no path leads from the loss to them",
+            cause=(
+                f"the loss depends on {phrase(tuple(names))} on {words(having)}; on "
+                f"{words(lacking)} no path leads from the loss to them"
+            ),
             evidence=scene.when,
             effect=_what_becomes(exchange, having, lacking),
-            help="let every rank use the same layers in the same step; where a rank has nothing to add, multiply by 0 instead of leaving the layer out",
+            help=(
+                "let every rank use the same layers in the same step; where a rank has nothing "
+                "to add, multiply by 0 instead of leaving the layer out"
+            ),
         )
     ]
 
@@ -71,16 +77,21 @@ def _what_becomes(exchange: str, having: Sequence[int], lacking: Sequence[int]) 
     size = len(having) + len(lacking)
     if exchange == "wait":
         return (
-            "the ranks exchange different gradients: each waits for what the other never sends, and the job hangs "
+            "the ranks exchange different gradients: each waits for what the other never sends, "
+            "and the job hangs "
             "until the time limit of the process group ends it, or aborts"
         )
     if exchange == "mean":
         half = ", that is half of it" if 2 * len(having) == size else ""
         return (
-            f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these parameters silently "
+            f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these "
+            "parameters silently "
             f"gets {len(having)}/{size} of the average of the ranks that use it{half}"
         )
-    return f"only {words(having)} will change these parameters: the copies on the ranks drift apart in silence"
+    return (
+        f"only {words(having)} will change these parameters: the copies on the ranks drift apart "
+        "in silence"
+    )
 
 
 def divergent_losses(
@@ -135,7 +146,8 @@ def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
         scene, [n for n in names if n not in scene.judged]
     )
     effect = (
-        "DDP waits for these gradients: in this step it would average none at all, so the copies of the model "
+        "DDP waits for these gradients: in this step it would average none at all, so the "
+        "copies of the model "
         "drift apart, and the next forward pass raises an error of torch's that names no parameter"
     )
     other = (
@@ -162,9 +174,10 @@ def gradless_shards(scene: Scene, names: Sequence[str], *, zero: bool) -> list[D
 
 def _gradless(scene: Scene, names: tuple[str, ...], *, zero: bool) -> Diagnostic:
     owner, attribute, prefix = owner_of(scene.model, names[0])
-    span = syntax.attribute_span(type(owner), attribute)
+    span = definitions.attribute_span(type(owner), attribute)
     why = (
-        "every shard of their gradient is exactly zero on every rank. Where a sharded unit holds used and unused "
+        "every shard of their gradient is exactly zero on every rank. Where a sharded unit "
+        "holds used and unused "
         "parameters together, an unused one shows as zero as well"
         if zero
         else "no rank receives a gradient for these parameters"
@@ -186,5 +199,8 @@ def _gradless(scene: Scene, names: tuple[str, ...], *, zero: bool) -> Diagnostic
         effect="no optimizer step changes these parameters, apart from weight decay and momentum"
         if zero
         else "the optimizer skips these parameters, they keep their initial values",
-        help=f"use `{prefix}` in the loss, delete it, or freeze it\n    self.{prefix}.requires_grad_(False)",
+        help=(
+            f"use `{prefix}` in the loss, delete it, or freeze it\n    "
+            f"self.{prefix}.requires_grad_(False)"
+        ),
     )

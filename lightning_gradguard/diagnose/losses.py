@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from lightning_gradguard import advice, syntax
+from lightning_gradguard import advice, definitions, syntax
 from lightning_gradguard.diagnose.cuts import (
     bare_name,
     cut_cause,
@@ -20,7 +20,7 @@ from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.words import count_of
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rules import Diagnostic
-from lightning_gradguard.source import Span, is_project_file, locate
+from lightning_gradguard.source import Span, Stack, is_project_file, locate
 from lightning_gradguard.trace import Call, LossView
 
 __all__ = ["disconnected_loss", "untraced_loss"]
@@ -78,8 +78,14 @@ def _frozen_loss(scene: Scene, view: LossView, frozen: Sequence[Call]) -> Diagno
         params=tuple(scene.judged),
         op="torch.Tensor.requires_grad_",
         span=span.labelled("freezes the parameters in the middle of the step") if span else None,
-        cause=f"{count_of(len(frozen), 'parameter')} lost `requires_grad` in this step before the loss was computed",
-        help="freeze for the time of the computation only, and switch `requires_grad` on again after it",
+        cause=(
+            f"{count_of(len(frozen), 'parameter')} lost `requires_grad` in this step before the "
+            "loss was computed"
+        ),
+        help=(
+            "freeze for the time of the computation only, and switch `requires_grad` on again "
+            "after it"
+        ),
     )
 
 
@@ -113,16 +119,24 @@ def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
     )  # fmt: skip
 
 
-def untraced_loss(scene: Scene) -> list[Diagnostic]:
-    """GG101 in a step that could not be traced."""
+def untraced_loss(scene: Scene, stack: Stack) -> list[Diagnostic]:
+    """GG101 in a step that could not be traced.
+
+    Args:
+        scene: the failing step.
+        stack: where the backward pass is called, in manual optimization.
+    """
     return [
         finding(
             "GG101",
             scene,
             params=tuple(scene.judged),
             op=None,
-            span=syntax.method_span(type(scene.model), "training_step"),
-            cause="the loss of this step has no history; the step was not traced and could not be repeated",
+            span=span_at(stack) or syntax.method_span(type(scene.model), "training_step"),
+            cause=(
+                "the loss of this step has no history; the step was not traced and could not be "
+                "repeated"
+            ),
             help="compute the loss from the output of the module in every branch of the step",
         )
     ]
@@ -135,7 +149,7 @@ def _freezing_spans(scene: Scene) -> list[Span]:
         return []
     names = {"requires_grad_", "freeze"}
     calls = syntax.calls_in_file(step.co_filename, names, outside=())
-    return calls + syntax.assignments_in_file(step.co_filename, "requires_grad")
+    return calls + definitions.assignments_in_file(step.co_filename, "requires_grad")
 
 
 def _relabel(scene: Scene, view: LossView) -> Call | None:
@@ -171,8 +185,11 @@ def _relabelled(
         if span
         else lost,
         related=tuple(s for s in (lost, *related_spans(cut, [], view)) if s is not None),
-        cause="`backward()` now succeeds, but it stops at this new leaf. Every parameter keeps `grad = None`, and "
-        "the optimizer skips parameters without a gradient in silence",
+        cause=(
+            "`backward()` now succeeds, but it stops at this new leaf. Every parameter keeps "
+            "`grad = None`, and "
+            "the optimizer skips parameters without a gradient in silence"
+        ),
         help=advice.for_relabel(scene.trace, cut, view, span),
         metric=advice.metric_of(scene.trace, cut, view),
     )

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from lightning_gradguard import advice, ops, syntax
+from lightning_gradguard import advice, definitions, ops
 from lightning_gradguard.diagnose.cuts import cut_cause, cut_span, group_by_cut, leaves_torch, op_of
 from lightning_gradguard.diagnose.kills import backward_span, killer
 from lightning_gradguard.diagnose.places import (
@@ -107,10 +107,13 @@ def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, s
     level = Severity.INFO if theirs else Severity.WARNING
     if last is not None and last.stack:
         site = site_of(last.stack)
-        cause = f"the last operation on the way from these parameters is `{last.public}`; no loss of this step depends on its result"
+        cause = (
+            f"the last operation on the way from these parameters is `{last.public}`; no loss of "
+            "this step depends on its result"
+        )
         span = locate(site, "this result reaches no loss") if site else None
         return ("used", site or last.index), (span, cause, level, last.public)
-    span = syntax.attribute_span(type(owner), attribute)
+    span = definitions.attribute_span(type(owner), attribute)
     cause = f"`{prefix}` was created but no operation of the training step used it"
     if any(m == prefix or m.startswith(prefix + ".") for m in scene.trace.elsewhere):
         cause = f"`{prefix}` ran in another thread, where operations are not traced"
@@ -139,7 +142,10 @@ def _unused(
         cause=cause,
         evidence=no_grad_evidence(scene),
         effect="the optimizer skips these parameters, they keep their initial values",
-        help=f"use `{prefix}` in the loss, delete it, or freeze it\n    self.{prefix}.requires_grad_(False)",
+        help=(
+            f"use `{prefix}` in the loss, delete it, or freeze it\n    "
+            f"self.{prefix}.requires_grad_(False)"
+        ),
     )
 
 

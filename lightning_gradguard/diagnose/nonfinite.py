@@ -80,7 +80,10 @@ def _nonfinite_cause(
     if origin is not None:
         if origin[0].inputs and all(v.kind in {"batch", "unknown"} for v in origin[0].inputs):
             return f"`{op}` is the first operation on a batch that holds {origin[1]}"
-        return f"`{op}` is the first operation in the forward pass whose result holds {origin[1]} although its inputs are finite"
+        return (
+            f"`{op}` is the first operation in the forward pass whose result holds {origin[1]} "
+            "although its inputs are finite"
+        )
     if kill is None:
         return "where it appeared first could not be observed: the failing step was not traced"
     if any(isinstance(f, dict) and f.get("finite") is False for f in kill.facts.values()):

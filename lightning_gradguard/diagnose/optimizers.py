@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_gradguard import advice, syntax
+from lightning_gradguard import advice, definitions, syntax
 from lightning_gradguard.diagnose.places import late_span, optimizer_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding, numel_of, size_of
 from lightning_gradguard.diagnose.words import count_of, phrase, stem_of
@@ -46,8 +46,11 @@ def unregistered_parameters(
                 span=span.labelled("not registered: `parameters()` does not see what is kept here")
                 if span
                 else None,
-                cause="gradients reach these tensors, but they are no parameters of the module: the optimizer, the "
-                "checkpoint and `.to(device)` do not know them",
+                cause=(
+                    "gradients reach these tensors, but they are no parameters of the module: "
+                    "the optimizer, the "
+                    "checkpoint and `.to(device)` do not know them"
+                ),
                 effect="they keep their initial values",
                 help=advice.for_unregistered(span),
             )
@@ -79,7 +82,10 @@ def unoptimized_parameters(
             if span is late or span is None or span.label
             else span.labelled(f"does not hold {phrase(tuple(names))}"),
             related=tuple(s for s in (holder,) if s is not None and late is not None),
-            cause="these parameters require grad and receive gradients, but no `param_group` holds them",
+            cause=(
+                "these parameters require grad and receive gradients, but no `param_group` "
+                "holds them"
+            ),
             effect="they keep their initial values, and their gradients add up from step to step",
             help="pass them to the optimizer, for example `self.parameters()`, or freeze them",
         )
@@ -103,10 +109,15 @@ def stale_optimizer_parameters(
             if replaced
             else span,
             related=tuple(s for s in (span,) if s is not None and replaced is not None),
-            cause=f"{count_of(stale, 'tensor')} in the optimizer are not among `named_parameters()`, and {phrase(tuple(names))} "
-            "of the module are in no optimizer",
+            cause=(
+                f"{count_of(stale, 'tensor')} in the optimizer are not among "
+                f"`named_parameters()`, and {phrase(tuple(names))} "
+                "of the module are in no optimizer"
+            ),
             effect="the optimizer updates tensors that nothing reads",
-            help="build the optimizer from the parameters that the module holds when training starts",
+            help=(
+                "build the optimizer from the parameters that the module holds when training starts"
+            ),
         )
     ]
 
@@ -146,7 +157,10 @@ def undone_gradients(scene: Scene, names: Sequence[str], *, zeroed: bool) -> lis
             slots={"parameters": phrase(names), "steps": "every step"},
             op="torch.nn.utils.clip_grad_norm_" if span and "clip_grad" in span.text else None,
             span=span.labelled("zeroes the gradients") if span else None,
-            cause="the gradients were alive before the hooks of the optimizer step and zero after them",
+            cause=(
+                "the gradients were alive before the hooks of the optimizer step and zero after "
+                "them"
+            ),
             effect="no optimizer step changes these parameters",
             help="clip to a norm above 0, and leave the gradients alone otherwise",
         )
@@ -160,7 +174,7 @@ def toggling_span(model: nn.Module) -> Span | None:
         return None
     names = {"toggle_optimizer", "requires_grad_", "freeze"}
     found = syntax.calls_in_file(code.co_filename, names, outside=("__init__",))
-    found += syntax.assignments_in_file(code.co_filename, "requires_grad")
+    found += definitions.assignments_in_file(code.co_filename, "requires_grad")
     return found[0] if found else None
 
 
@@ -168,7 +182,7 @@ def _undoing_span(model: nn.Module) -> Span | None:
     code = getattr(getattr(type(model), "training_step", None), "__code__", None)
     names = {"clip_grad_norm_", "clip_grad_value_", "clip_gradients"}
     spans = syntax.calls_in_file(code.co_filename, names, outside=()) if code is not None else []
-    return spans[0] if spans else syntax.clearing_span(type(model))
+    return spans[0] if spans else definitions.clearing_span(type(model))
 
 
 def unassigned_gradients(scene: Scene) -> list[Diagnostic]:
@@ -176,7 +190,10 @@ def unassigned_gradients(scene: Scene) -> list[Diagnostic]:
     call = next((c for c in scene.trace.calls if c.name == "grad" and c.stack), None)
     if call is None:
         return []
-    why = "`torch.autograd.grad` returns gradients and leaves `.grad` alone; nothing has written them there"
+    why = (
+        "`torch.autograd.grad` returns gradients and leaves `.grad` alone; nothing has written "
+        "them there"
+    )
     span = span_at(call.stack)
     place = span.labelled("the gradients are returned, not stored") if span else None
     return unchanged_parameters(scene, tuple(scene.judged), why, place, ())

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_gradguard import syntax
+from lightning_gradguard import definitions, syntax
 from lightning_gradguard.diagnose.scene import Scene
 from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
 from lightning_gradguard.trace import Call, LossView
@@ -81,10 +81,10 @@ def layer_span(model: nn.Module, call: Call | None) -> Span | None:
 
 def _definition(cls: type, path: Sequence[str], kind: str) -> Span | None:
     """Return the span of a layer inside the assignment of its container."""
-    whole = syntax.attribute_span(cls, path[0])
+    whole = definitions.attribute_span(cls, path[0])
     if whole is None:
         return None
-    exact = syntax.element_span(cls, path, kind)
+    exact = definitions.element_span(cls, path, kind)
     return (exact or whole).labelled(f"the layer `{'.'.join(path)}` is defined here")
 
 
@@ -141,13 +141,13 @@ def late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
     for cls in dict.fromkeys((*type(owner).__mro__, *type(model).__mro__)):
         spans = [
             s
-            for s in syntax.attribute_spans(cls, attribute)
+            for s in definitions.attribute_spans(cls, attribute)
             if s.function.rpartition(".")[2] not in EARLY
         ]
         if spans:
             return spans[-1]
     if ".parametrizations." in names[0]:
-        return syntax.mention_span(
+        return definitions.mention_span(
             type(model), names[0].partition(".parametrizations")[0], outside=EARLY
         )
     return None

@@ -5,7 +5,7 @@ import re
 
 from torch import Tensor
 
-from lightning_gradguard import advice, syntax
+from lightning_gradguard import advice, definitions
 from lightning_gradguard.diagnose.missing import cut_parameters
 from lightning_gradguard.diagnose.places import EARLY, project_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
@@ -66,7 +66,10 @@ def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
         op=call.public,
         span=span.labelled("torch cannot differentiate this") if span else None,
         related=tuple(s for s in (project_span(call.stack),) if s is not None),
-        cause=f"`{call.public}` has no derivative in torch, so `backward()` raises when it arrives there",
+        cause=(
+            f"`{call.public}` has no derivative in torch, so `backward()` raises when it arrives "
+            "there"
+        ),
         help=advice.for_op(call),
     )
 
@@ -78,7 +81,9 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
     family = family_of(match.group(2)).lower() if match and match.group(2) else ""
     writes = [(c, o) for c in scene.trace.calls for o in c.outputs if c.stack and _overwrites(c, o)]
     fitting = [(c, o) for c, o in writes if shape is None or sorted(o.shape) == sorted(shape)]
-    ranked = sorted(fitting, key=lambda w: (w[1].kind == "param", not _made_by(w[1], family), w[0].index))
+    ranked = sorted(
+        fitting, key=lambda w: (w[1].kind == "param", not _made_by(w[1], family), w[0].index)
+    )
     if not ranked:
         return []
     call = ranked[0][0]
@@ -92,7 +97,10 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
             op=call.public,
             span=span.labelled("overwrites a value that the backward pass needs") if span else None,
             related=tuple(s for s in (project_span(call.stack),) if s is not None),
-            cause=f"an earlier operation keeps its {'result' if family else 'input'} for the derivative, and this call changes it in place",
+            cause=(
+                f"an earlier operation keeps its {'result' if family else 'input'} for the "
+                "derivative, and this call changes it in place"
+            ),
             help="write the result to a new tensor, as in `x = x * y` for `x *= y`",
         )
     ]
@@ -124,7 +132,7 @@ def kept_graphs(scene: Scene, raised_at: Span | None = None) -> list[Diagnostic]
     for prefix, module in scene.model.named_modules():
         for attribute, item in vars(module).items():
             if _holds_graph(item):
-                spans = syntax.attribute_spans(type(module), attribute)
+                spans = definitions.attribute_spans(type(module), attribute)
                 late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
                 name = f"{prefix}.{attribute}" if prefix else attribute
                 found.append(_kept_graph(scene, name, late[-1] if late else None))

@@ -46,7 +46,10 @@ def _flat_term(scene: Scene, view: LossView, term: Term, op: str, stack: Stack) 
         if span
         else lost,
         related=tuple(s for s in (lost, project_span(stack)) if s is not None and s != span),
-        cause=f"every way from this term to a parameter goes through `{op}`, whose derivative is 0 everywhere",
+        cause=(
+            f"every way from this term to a parameter goes through `{op}`, whose derivative is 0 "
+            "everywhere"
+        ),
         evidence=share,
         help="drop the term and log it instead, or replace it with a differentiable one",
     )

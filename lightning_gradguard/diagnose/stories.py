@@ -65,7 +65,11 @@ def zero_story(scene: Scene, kill: Kill) -> tuple[str, str | None, str, str]:
         )
     if family in {"Softmax", "LogSoftmax"} and _one_wide(kill):
         shape = kill.facts["result"]["shape"]
-        cause = f"the input is {shape_of(kill.facts['result'])} and the dimension that `{op}` normalises over has one entry, so the output is a constant and its derivative is 0 for every weight"
+        cause = (
+            f"the input is {shape_of(kill.facts['result'])} and the dimension that `{op}` "
+            "normalises over has one entry, so the output is a constant and its derivative is 0 "
+            "for every weight"
+        )
         return (
             "GG201",
             op,

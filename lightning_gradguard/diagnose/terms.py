@@ -34,7 +34,10 @@ def lost_sums(scene: Scene, view: LossView) -> list[Diagnostic]:
             op=call.public,
             span=span_at(call.stack, "this sum is computed and not kept"),
             related=tuple(s for s in (project_span(call.stack),) if s is not None),
-            cause=f"`{call.public}` returns a new tensor; nothing reads it, so the loss stays as it was",
+            cause=(
+                f"`{call.public}` returns a new tensor; nothing reads it, so the loss stays as "
+                "it was"
+            ),
             help="assign the sum, as in `loss = loss + term`",
         )
         for call in scene.lineage.discarded_sums(view)
@@ -58,8 +61,12 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
             for s in (lost, *related_spans(cut, term.cuts[1:4], view))
             if s is not None and s != span
         ),
-        cause="the term holds no differentiable path to a parameter. The rest of the loss still trains "
-        f"{count_of(len(live), 'parameter')}, so training runs and this term only shifts the logged value",
+        cause=(
+            "the term holds no differentiable path to a parameter. The rest of the loss still "
+            "trains "
+            f"{count_of(len(live), 'parameter')}, so training runs and this term only shifts the "
+            "logged value"
+        ),
         evidence=share,
         help=advice.for_term(scene.trace, cut, term, view),
         metric=advice.metric_of(scene.trace, cut, view, goal=term.value),

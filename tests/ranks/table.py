@@ -69,6 +69,7 @@ CASES: Mapping[str, str] = {
     "uneven@1": "rank 1 has fewer batches",
 }
 _ABORTS = "not seen: the job aborts in forward"
+_WAITS = "not seen: rank 0 waits for rank 1 in forward, until the process of rank 1 has ended"
 _COMMON: Mapping[str, Cell] = {
     "healthy": SILENT,
     "unused": Cell("GG106", None, LAST),
@@ -90,12 +91,13 @@ _SPECIAL: Mapping[str, Mapping[str, Cell]] = {
     "ddp": _PLAIN,
     "ddp_view": _PLAIN,
     "fsdp1": {"unused": Cell("GG203", None, LAST), "unused@1": SILENT},
-    "fsdp1_units": {"unused@1": Cell(note=_ABORTS)},
+    "fsdp1_units": {"unused@1": Cell(note=_ABORTS), "raise@1": Cell(note=_WAITS)},
     "fsdp2": {"unused@1": Cell(note="not seen: the job aborts in backward")},
-    "fsdp2_units": {"unused@1": Cell(note=_ABORTS)},
+    "fsdp2_units": {"unused@1": Cell(note=_ABORTS), "raise@1": Cell(note=_WAITS)},
+    "tp": {"raise@1": Cell(note=_WAITS)},
     "deepspeed1": {**_ZERO, "unused@1": _AT_ONCE},
     "deepspeed2": {**_ZERO, "unused@1": _AT_ONCE},
-    "deepspeed3": {**_ZERO, "unused@1": Cell(note=_ABORTS)},
+    "deepspeed3": {**_ZERO, "unused@1": Cell(note=_ABORTS), "raise@1": Cell(note=_WAITS)},
 }
 
 

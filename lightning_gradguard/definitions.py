@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the user's classes assign, register, fill and clear what they hold, from the source text."""
+
+import ast
+import functools
+from collections.abc import Iterable, Sequence
+
+from lightning_gradguard.source import Span, is_project_file
+from lightning_gradguard.syntax import (
+    FUNCTIONS,
+    MUTATORS,
+    called_name,
+    contains,
+    dotted,
+    span_of,
+    tree,
+)
+
+__all__ = [
+    "assignments_in_file",
+    "attribute_span",
+    "attribute_spans",
+    "clearing_span",
+    "element_span",
+    "file_of",
+    "filling_span",
+    "mention_span",
+]
+
+
+def attribute_span(cls: type, attribute: str) -> Span | None:
+    """Return the span of the last `self.attribute = ...` (or class-level name) in a class or its bases."""
+    for owner in cls.__mro__:
+        found = _class_node(owner)
+        if found is None:
+            continue
+        node, filename = found
+        for child in node.body:
+            if isinstance(child, (ast.Assign, ast.AnnAssign)) and _names_in_class(child, attribute):
+                return span_of(child, filename, owner.__qualname__)
+        for child in ast.walk(node):
+            if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, attribute):
+                return span_of(
+                    child, filename, f"{owner.__qualname__}.{_function_around(node, child)}"
+                )
+            if isinstance(child, ast.Call) and _registers(child, attribute):
+                return span_of(
+                    child, filename, f"{owner.__qualname__}.{_function_around(node, child)}"
+                )
+    return None
+
+
+def attribute_spans(cls: type, attribute: str) -> list[Span]:
+    """Return the spans of all assignments of `self.attribute` in a class, in the order of lines."""
+    found = _class_node(cls)
+    if found is None:
+        return []
+    node, filename = found
+    hits = [
+        c
+        for c in ast.walk(node)
+        if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute, anywhere=True)
+    ]
+    spans = [span_of(c, filename, f"{cls.__qualname__}.{_function_around(node, c)}") for c in hits]
+    return sorted(spans, key=lambda s: s.line)
+
+
+def element_span(cls: type, path: list[str] | tuple[str, ...], kind: str) -> Span | None:
+    """Return the span of one layer inside the container that `self.path[0]` is assigned.
+
+    Args:
+        cls: class that makes the assignment.
+        path: attribute and then positions, as in `["net", "3"]`.
+        kind: class name of the layer.
+    """
+    found = _class_node(cls)
+    if found is None:
+        return None
+    node, filename = found
+    for child in ast.walk(node):
+        if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, path[0]):
+            element = _element(child.value, path[1:])
+            if element is None:
+                calls = [
+                    c for c in ast.walk(child) if isinstance(c, ast.Call) and called_name(c) == kind
+                ]
+                element = calls[0] if len(calls) == 1 else None
+            return span_of(element, filename, cls.__qualname__) if element is not None else None
+    return None
+
+
+def filling_span(cls: type, attribute: str) -> Span | None:
+    """Return where a container attribute is filled: its assignment, or what appends to an empty one."""
+    found = _class_node(cls)
+    whole = attribute_span(cls, attribute)
+    if found is None or whole is None:
+        return whole
+    node, filename = found
+    values = [
+        c.value
+        for c in ast.walk(node)
+        if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute)
+    ]
+    if not all(_is_empty_container(v) for v in values):
+        return whole
+    filled = next((c for c in ast.walk(node) if _fills(c, f"self.{attribute}")), None)
+    if filled is None:
+        return whole
+    return span_of(filled, filename, f"{cls.__qualname__}.{_function_around(node, filled)}")
+
+
+def mention_span(cls: type, path: str, *, outside: Iterable[str]) -> Span | None:
+    """Return the first call that takes `self.path` as an argument, in methods other than those named."""
+    found, skipped = _class_node(cls), set(outside)
+    if found is None:
+        return None
+    node, filename = found
+    for method in node.body:
+        if not isinstance(method, FUNCTIONS) or method.name in skipped:
+            continue
+        for call in ast.walk(method):
+            if isinstance(call, ast.Call) and any(dotted(a) == f"self.{path}" for a in call.args):
+                return span_of(call, filename, f"{cls.__qualname__}.{method.name}")
+    return None
+
+
+def clearing_span(cls: type) -> Span | None:
+    """Return where a class drops gradients between backward and step, if it does so itself."""
+    found = _class_node(cls)
+    if found is None:
+        return None
+    node, filename = found
+    for method in node.body:
+        hit = _clearing(method) if isinstance(method, FUNCTIONS) else None
+        if hit is not None:
+            return span_of(hit, filename, f"{cls.__qualname__}.{method.name}")  # type: ignore[union-attr]
+    return None
+
+
+def file_of(cls: type) -> str | None:
+    """Return the file of the user's project in which a class is defined."""
+    codes = (getattr(f, "__code__", None) for f in vars(cls).values())
+    filename = next((c.co_filename for c in codes if c is not None), None)
+    return filename if filename is not None and is_project_file(filename) else None
+
+
+def assignments_in_file(filename: str, attribute: str) -> list[Span]:
+    """Return the spans of the assignments to an attribute of whatever object in a file."""
+    module = tree(filename)
+    found = [
+        node
+        for node in (ast.walk(module) if module is not None else ())
+        if isinstance(node, ast.Assign) and _assigns(node, attribute, anywhere=True)
+    ]
+    return [span_of(node, filename, "") for node in found]
+
+
+@functools.lru_cache(maxsize=512)
+def _class_node(cls: type) -> tuple[ast.ClassDef, str] | None:
+    """Return the node of a class and the file it stands in."""
+    codes = [getattr(f, "__code__", None) for f in vars(cls).values()]
+    filename = next(
+        (c.co_filename for c in codes if c is not None and c.co_filename[:1] != "<"), None
+    )
+    module = tree(filename) if filename else None
+    if module is None or filename is None:
+        return None
+    wanted = cls.__qualname__.rpartition(".")[2]
+    found = [n for n in ast.walk(module) if isinstance(n, ast.ClassDef) and n.name == wanted]
+    return (found[-1], filename) if found else None
+
+
+def _function_around(scope: ast.AST, node: ast.AST) -> str:
+    for function in ast.walk(scope):
+        if isinstance(function, FUNCTIONS) and contains(function, node):
+            return function.name
+    return "<class>"
+
+
+def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str, *, anywhere: bool = False) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    flat = [e for t in targets for e in (t.elts if isinstance(t, (ast.Tuple, ast.List)) else [t])]
+    owned = [t for t in flat if isinstance(t, ast.Attribute) and t.attr == attribute]
+    if any(anywhere or dotted(t.value) == "self" for t in owned):
+        return True
+    return any(_is_instance_dict(t, attribute) for t in flat)
+
+
+def _names_in_class(node: ast.Assign | ast.AnnAssign, attribute: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(t, ast.Name) and t.id == attribute for t in targets)
+
+
+def _is_instance_dict(target: ast.AST, attribute: str) -> bool:
+    """Recognise `self.__dict__["name"] = ...` and a name in a class body."""
+    if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Constant):
+        return False
+    return target.slice.value == attribute and dotted(target.value).endswith("__dict__")
+
+
+def _registers(node: ast.Call, attribute: str) -> bool:
+    if called_name(node) not in {
+        "register_parameter",
+        "add_module",
+        "register_module",
+        "register_buffer",
+        "setattr",
+        "__setattr__",
+    }:
+        return False
+    return any(isinstance(a, ast.Constant) and a.value == attribute for a in node.args)
+
+
+def _element(node: ast.AST | None, path: list[str] | tuple[str, ...]) -> ast.AST | None:
+    for key in path:
+        if not isinstance(node, ast.Call) or not key.isdigit():
+            return None
+        args = node.args
+        if len(args) == 1 and isinstance(args[0], (ast.List, ast.Tuple)):
+            args = args[0].elts
+        if int(key) >= len(args) or any(isinstance(a, ast.Starred) for a in args[: int(key) + 1]):
+            return None
+        node = args[int(key)]
+    return node
+
+
+def _is_empty_container(value: ast.AST | None) -> bool:
+    if isinstance(value, ast.Call):
+        return called_name(value) in {"list", "dict", "OrderedDict", "defaultdict", "set", "deque"}
+    return isinstance(value, (ast.List, ast.Dict, ast.Tuple)) and "Call(" not in ast.dump(value)
+
+
+def _fills(node: ast.AST, name: str) -> bool:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        func = node.value.func
+        return (
+            isinstance(func, ast.Attribute) and func.attr in MUTATORS and dotted(func.value) == name
+        )
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+        return dotted(node.targets[0].value) == name
+    return isinstance(node, ast.AugAssign) and dotted(node.target) == name
+
+
+def _clearing(method: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST | None:
+    """Return `zero_grad()` after a backward call, `p.grad = None`, or what a gradient hook runs first."""
+    hook = method.name in {
+        "on_after_backward",
+        "on_before_optimizer_step",
+        "configure_gradient_clipping",
+    }
+    backward = [
+        c.lineno
+        for c in ast.walk(method)
+        if isinstance(c, ast.Call) and "backward" in called_name(c)
+    ]
+    for child in ast.walk(method):
+        if isinstance(child, ast.Call) and called_name(child) == "zero_grad":
+            late = any(line < child.lineno for line in backward)
+            if hook or late or method.name in {"backward", "optimizer_step"}:
+                return child
+        if isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Attribute):
+            if child.targets[0].attr == "grad":
+                return child
+    body = [b for b in method.body if not _is_docstring(b)]
+    return body[0] if hook and body else None
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

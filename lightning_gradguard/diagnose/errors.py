@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the text of an error that torch raised to the finding that names its line."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from lightning_gradguard import syntax
+from lightning_gradguard.diagnose.places import loss_span, span_at
+from lightning_gradguard.diagnose.refused import (
+    inference_values,
+    kept_graphs,
+    overwritten_values,
+    underived_call,
+)
+from lightning_gradguard.diagnose.scene import Scene, finding
+from lightning_gradguard.rules import Diagnostic
+from lightning_gradguard.source import Span
+
+
+__all__ = ["explain_error", "refused_backwards"]
+
+Finder = Callable[[Scene, re.Match[str], Span | None], Sequence[Diagnostic]]
+
+
+def explain_error(scene: Scene, text: str, raised_at: Span | None) -> list[Diagnostic]:
+    """Return what is known about an error of torch's backward pass; the error itself is left alone.
+
+    Args:
+        scene: the failing step.
+        text: text of the error.
+        raised_at: innermost line of the user's project in its traceback.
+    """
+    for pattern, find in _ERRORS:
+        match = re.search(pattern, text)
+        if match is not None:
+            return list(find(scene, match, raised_at))
+    return []
+
+
+def refused_backwards(
+    scene: Scene, what: str, span: Span | None, *, op: str | None = None, repair: str = ""
+) -> list[Diagnostic]:
+    """GG111: torch has refused a backward pass for what the loss, or a function on its way, is."""
+    return [
+        finding(
+            "GG111",
+            scene,
+            params=tuple(scene.judged),
+            slots={"what": what},
+            op=op,
+            span=span,
+            cause="no gradient is computed at all, so no parameter is trained in this step",
+            help=repair,
+        )
+    ]
+
+
+def _underived(scene: Scene, match: re.Match[str], _: Span | None) -> Sequence[Diagnostic]:
+    return underived_call(scene, match.group(1) or match.group(2))
+
+
+def _unscalar(scene: Scene, match: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+    view = scene.trace.losses[-1] if scene.trace.losses else None
+    value = view.value if view is not None else None
+    shape = f" it is {value.describe()}" if value is not None else ""
+    span = loss_span(view) if view is not None else raised_at
+    return refused_backwards(
+        scene,
+        "the loss is not one real number",
+        (span or raised_at).labelled(f"the loss comes from here;{shape}")
+        if span or raised_at
+        else None,  # type: ignore[union-attr]
+        op=value.call.public if value is not None and value.call is not None else None,
+        repair="reduce the loss to one real number, for example with `loss.mean()`",
+    )
+
+
+def _bad_function(
+    scene: Scene, match: re.Match[str], raised_at: Span | None
+) -> Sequence[Diagnostic]:
+    name = match.group(1)
+    span = _backward_of(scene, name)
+    return refused_backwards(
+        scene,
+        f"the gradients that `{name}.backward` returns do not fit its inputs",
+        (span or raised_at).labelled("one gradient for each input of `forward`, of its shape")
+        if span or raised_at
+        else None,  # type: ignore[union-attr]
+        op=name,
+        repair="return one gradient, or `None`, for each argument of `forward`",
+    )
+
+
+def _once(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+    code = getattr(getattr(type(scene.model), "training_step", None), "__code__", None)
+    marked = syntax.decorated_in_file(code.co_filename, "once_differentiable") if code else []
+    span = marked[0] if marked else raised_at
+    return refused_backwards(
+        scene,
+        "a function marked with `once_differentiable` is differentiated twice",
+        span,
+        op="torch.autograd.function.once_differentiable",
+        repair="write the `backward` with differentiable operations and take the mark away",
+    )
+
+
+def _unreachable(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+    call = next((c for c in reversed(scene.trace.calls) if c.name == "grad" and c.stack), None)
+    return refused_backwards(
+        scene,
+        "a tensor is asked for its gradient that the output does not depend on",
+        raised_at or (span_at(call.stack) if call is not None else None),
+        op="torch.autograd.grad",
+        repair="differentiate with respect to a tensor that the output was computed from",
+    )
+
+
+def _backward_of(scene: Scene, name: str) -> Span | None:
+    """Return the last `return` in the `backward` of a custom Function of the step."""
+    for call in scene.trace.calls:
+        for code, _ in call.stack[:1]:
+            if code.co_qualname.startswith(f"{name}.") or f".{name}." in code.co_qualname:
+                return syntax.sibling_return_span(code, "backward")
+    return None
+
+
+# What torch says -> who knows the line. The first pattern that fits decides.
+_ERRORS: tuple[tuple[str, Finder], ...] = (
+    (r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative",
+     _underived),
+    (r"modified by an inplace operation", lambda scene, match, _: overwritten_values(scene, match.string)),
+    (r"Inference tensors cannot be saved for backward", lambda scene, _, __: inference_values(scene)),
+    (r"backward through the graph a second time", lambda scene, _, at: kept_graphs(scene, at)),
+    (r"grad can be implicitly created only for", _unscalar),
+    (r"[Ff]unction (\w+)Backward returned an (?:incorrect number|invalid gradient)", _bad_function),
+    (r"marked with @once_differentiable", _once),
+    (r"appears to not have been used in the graph", _unreachable),
+)  # fmt: skip
