@@ -33,8 +33,9 @@ $(DEVELOP): | $(BIN)/python
 	$(INSTALL) -e ".[examples,test,docs,dev]"
 	@rm -f .venv/.develop-* .venv/.examples-* && touch $@ $(EXAMPLES)
 
-demo: $(EXAMPLES)  ## train the digits example three times: broken, hidden, repaired
+demo: $(EXAMPLES)  ## train the digits example: broken, hidden, repaired, and with a metric routed
 	$(BIN)/python examples/digits.py
+	$(BIN)/python examples/routing.py
 
 test: $(DEVELOP)  ## run all tests and the doctests of the package
 	$(SERIAL) $(BIN)/python -m pytest -n $(JOBS)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the user's classes assign, register, fill and clear what they hold, from the source text."""
+"""Where the user's classes assign, register, fill and clear what they hold."""
 
 import ast
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from lightning_gradguard.source import Span, is_project_file
 from lightning_gradguard.syntax import (
@@ -27,45 +27,46 @@ __all__ = [
     "mention_span",
 ]
 
+_REGISTERING = frozenset(
+    {
+        "register_parameter",
+        "add_module",
+        "register_module",
+        "register_buffer",
+        "setattr",
+        "__setattr__",
+    }
+)
+_GRADIENT_HOOKS = frozenset(
+    {"on_after_backward", "on_before_optimizer_step", "configure_gradient_clipping"}
+)
+
 
 def attribute_span(cls: type, attribute: str) -> Span | None:
-    """Return the span of the last `self.attribute = ...` (or class-level name) in a class or its bases."""
+    """Return where a class or one of its bases defines an attribute, in a method or in its body."""
     for owner in cls.__mro__:
         found = _class_node(owner)
         if found is None:
             continue
         node, filename = found
-        for child in node.body:
-            if isinstance(child, (ast.Assign, ast.AnnAssign)) and _names_in_class(child, attribute):
+        for child in _assignments(node.body):
+            if _names_in_class(child, attribute):
                 return span_of(child, filename, owner.__qualname__)
         for child in ast.walk(node):
-            if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, attribute):
-                return span_of(
-                    child, filename, f"{owner.__qualname__}.{_function_around(node, child)}"
-                )
-            if isinstance(child, ast.Call) and _registers(child, attribute):
-                return span_of(
-                    child, filename, f"{owner.__qualname__}.{_function_around(node, child)}"
-                )
+            if _defines(child, attribute):
+                return _span_in(owner, child)
     return None
 
 
 def attribute_spans(cls: type, attribute: str) -> list[Span]:
     """Return the spans of all assignments of `self.attribute` in a class, in the order of lines."""
     found = _class_node(cls)
-    if found is None:
-        return []
-    node, filename = found
-    hits = [
-        c
-        for c in ast.walk(node)
-        if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute, anywhere=True)
-    ]
-    spans = [span_of(c, filename, f"{cls.__qualname__}.{_function_around(node, c)}") for c in hits]
-    return sorted(spans, key=lambda s: s.line)
+    nodes = _assignments(ast.walk(found[0])) if found is not None else ()
+    hits = [n for n in nodes if _assigns(n, attribute, anywhere=True)]
+    return sorted((s for n in hits if (s := _span_in(cls, n)) is not None), key=lambda s: s.line)
 
 
-def element_span(cls: type, path: list[str] | tuple[str, ...], kind: str) -> Span | None:
+def element_span(cls: type, path: Sequence[str], kind: str) -> Span | None:
     """Return the span of one layer inside the container that `self.path[0]` is assigned.
 
     Args:
@@ -74,67 +75,51 @@ def element_span(cls: type, path: list[str] | tuple[str, ...], kind: str) -> Spa
         kind: class name of the layer.
     """
     found = _class_node(cls)
-    if found is None:
+    nodes = _assignments(ast.walk(found[0])) if found is not None else ()
+    made = next((n for n in nodes if _assigns(n, path[0])), None)
+    if found is None or made is None:
         return None
-    node, filename = found
-    for child in ast.walk(node):
-        if isinstance(child, (ast.Assign, ast.AnnAssign)) and _assigns(child, path[0]):
-            element = _element(child.value, path[1:])
-            if element is None:
-                calls = [
-                    c for c in ast.walk(child) if isinstance(c, ast.Call) and called_name(c) == kind
-                ]
-                element = calls[0] if len(calls) == 1 else None
-            return span_of(element, filename, cls.__qualname__) if element is not None else None
-    return None
+    element = _element(made.value, path[1:]) or _only_call(made, kind)
+    return span_of(element, found[1], cls.__qualname__) if element is not None else None
+
+
+def _only_call(node: ast.AST, name: str) -> ast.Call | None:
+    """Return the call of a name below a node where there is exactly one."""
+    calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and called_name(c) == name]
+    return calls[0] if len(calls) == 1 else None
 
 
 def filling_span(cls: type, attribute: str) -> Span | None:
-    """Return where a container attribute is filled: its assignment, or what appends to an empty one."""
+    """Return where a container is filled: its assignment, or what appends to an empty one."""
     found = _class_node(cls)
     whole = attribute_span(cls, attribute)
     if found is None or whole is None:
         return whole
-    node, filename = found
-    values = [
-        c.value
-        for c in ast.walk(node)
-        if isinstance(c, (ast.Assign, ast.AnnAssign)) and _assigns(c, attribute)
-    ]
-    if not all(_is_empty_container(v) for v in values):
+    made = [n.value for n in _assignments(ast.walk(found[0])) if _assigns(n, attribute)]
+    if not all(_is_empty_container(value) for value in made):
         return whole
-    filled = next((c for c in ast.walk(node) if _fills(c, f"self.{attribute}")), None)
-    if filled is None:
-        return whole
-    return span_of(filled, filename, f"{cls.__qualname__}.{_function_around(node, filled)}")
+    filled = next((n for n in ast.walk(found[0]) if _fills(n, f"self.{attribute}")), None)
+    return whole if filled is None else _span_in(cls, filled)
 
 
 def mention_span(cls: type, path: str, *, outside: Iterable[str]) -> Span | None:
-    """Return the first call that takes `self.path` as an argument, in methods other than those named."""
+    """Return the first call that takes `self.path` as an argument, outside of the methods named."""
     found, skipped = _class_node(cls), set(outside)
-    if found is None:
-        return None
-    node, filename = found
-    for method in node.body:
-        if not isinstance(method, FUNCTIONS) or method.name in skipped:
+    for method in _methods(found[0]) if found is not None else ():
+        if method.name in skipped:
             continue
         for call in ast.walk(method):
             if isinstance(call, ast.Call) and any(dotted(a) == f"self.{path}" for a in call.args):
-                return span_of(call, filename, f"{cls.__qualname__}.{method.name}")
+                return _span_in(cls, call)
     return None
 
 
 def clearing_span(cls: type) -> Span | None:
     """Return where a class drops gradients between backward and step, if it does so itself."""
     found = _class_node(cls)
-    if found is None:
-        return None
-    node, filename = found
-    for method in node.body:
-        hit = _clearing(method) if isinstance(method, FUNCTIONS) else None
-        if hit is not None:
-            return span_of(hit, filename, f"{cls.__qualname__}.{method.name}")  # type: ignore[union-attr]
-    return None
+    hits = (_clearing(method) for method in _methods(found[0])) if found is not None else ()
+    hit = next((h for h in hits if h is not None), None)
+    return _span_in(cls, hit) if hit is not None else None
 
 
 def file_of(cls: type) -> str | None:
@@ -199,16 +184,31 @@ def _is_instance_dict(target: ast.AST, attribute: str) -> bool:
 
 
 def _registers(node: ast.Call, attribute: str) -> bool:
-    if called_name(node) not in {
-        "register_parameter",
-        "add_module",
-        "register_module",
-        "register_buffer",
-        "setattr",
-        "__setattr__",
-    }:
-        return False
-    return any(isinstance(a, ast.Constant) and a.value == attribute for a in node.args)
+    constants = [a.value for a in node.args if isinstance(a, ast.Constant)]
+    return called_name(node) in _REGISTERING and attribute in constants
+
+
+def _defines(node: ast.AST, attribute: str) -> bool:
+    """Say whether a node gives `self` an attribute, by assignment or by registration."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        return _assigns(node, attribute)
+    return isinstance(node, ast.Call) and _registers(node, attribute)
+
+
+def _assignments(nodes: Iterable[ast.AST]) -> Iterator[ast.Assign | ast.AnnAssign]:
+    return (n for n in nodes if isinstance(n, (ast.Assign, ast.AnnAssign)))
+
+
+def _methods(node: ast.ClassDef) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [m for m in node.body if isinstance(m, FUNCTIONS)]
+
+
+def _span_in(cls: type, node: ast.AST) -> Span | None:
+    """Return the span of a node that stands in the body of a class."""
+    found = _class_node(cls)
+    if found is None:
+        return None
+    return span_of(node, found[1], f"{cls.__qualname__}.{_function_around(found[0], node)}")
 
 
 def _element(node: ast.AST | None, path: list[str] | tuple[str, ...]) -> ast.AST | None:
@@ -242,27 +242,24 @@ def _fills(node: ast.AST, name: str) -> bool:
 
 
 def _clearing(method: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST | None:
-    """Return `zero_grad()` after a backward call, `p.grad = None`, or what a gradient hook runs first."""
-    hook = method.name in {
-        "on_after_backward",
-        "on_before_optimizer_step",
-        "configure_gradient_clipping",
-    }
-    backward = [
-        c.lineno
-        for c in ast.walk(method)
-        if isinstance(c, ast.Call) and "backward" in called_name(c)
-    ]
+    """Return `zero_grad()` after a backward call, `p.grad = None`, or where a hook begins."""
+    hook = method.name in _GRADIENT_HOOKS
+    calls = [c for c in ast.walk(method) if isinstance(c, ast.Call)]
+    backward = [c.lineno for c in calls if "backward" in called_name(c)]
+    anywhere = hook or method.name in {"backward", "optimizer_step"}
     for child in ast.walk(method):
         if isinstance(child, ast.Call) and called_name(child) == "zero_grad":
-            late = any(line < child.lineno for line in backward)
-            if hook or late or method.name in {"backward", "optimizer_step"}:
+            if anywhere or any(line < child.lineno for line in backward):
                 return child
-        if isinstance(child, ast.Assign) and isinstance(child.targets[0], ast.Attribute):
-            if child.targets[0].attr == "grad":
-                return child
+        elif isinstance(child, ast.Assign) and _sets_grad(child):
+            return child
     body = [b for b in method.body if not _is_docstring(b)]
     return body[0] if hook and body else None
+
+
+def _sets_grad(node: ast.Assign) -> bool:
+    target = node.targets[0]
+    return isinstance(target, ast.Attribute) and target.attr == "grad"
 
 
 def _is_docstring(node: ast.AST) -> bool:

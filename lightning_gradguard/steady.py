@@ -205,6 +205,8 @@ def _spread(grad: Tensor, stride: int) -> Tensor:
 
 def _shows_life(grad: Tensor) -> bool:
     """Say whether the samples of one gradient show that it is alive and finite."""
+    if not can_sample(grad):
+        return False
     count = grad.numel()
     if count <= _SAMPLES:
         values = grad.flatten().tolist() if grad.dim() != 1 else grad.tolist()

@@ -215,7 +215,7 @@ class TestFragment:
         assert "<html" not in fragment
         parsed(fragment)
         style = re.sub(
-            r"@media[^{]*\{(.*?\})\s*\}", r"\1", fragment.split("</style>")[0], flags=re.S
+            r"@media[^{]*\{(.*?\})\s*\}", r"\1", fragment.split("</style>")[0], flags=re.DOTALL
         )
         selectors = re.findall(r"(?:^|\})\s*([^{}]+)\{", style.split("<style>")[1])
         assert selectors

@@ -549,6 +549,60 @@ def apply(module: nn.Module, x: Tensor) -> Tensor:
     return ((p - 0.5).abs() ** 2).sum().float()  # type: ignore[no-any-return]
 
 
+class TestCompiled:
+    """Parts under `torch.compile`."""
+
+    @pytest.fixture(autouse=True)
+    def _fresh_compiler(self) -> Iterator[None]:
+        yield
+        torch._dynamo.reset()
+
+    @pytest.mark.filterwarnings("ignore:Using `torch.compile.module.` when there are global hooks")
+    @pytest.mark.parametrize("dead", [False, True])
+    def test_compiled_layer(self, train: Train, *, dead: bool) -> None:
+        """Names, lines and verdicts are those of the layer in eager mode."""
+
+        class Inner(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer = nn.Linear(3, 1)
+
+            def forward(self, x: Tensor) -> Tensor:
+                out: Tensor = self.layer(x)
+                return out.detach() if dead else out
+
+        class Compiling(Net):
+            def build(self) -> None:
+                self.inner = torch.compile(Inner(), backend="eager")
+
+            def loss(self, x: Tensor, step: int) -> Any:
+                return self.fit(x) + self.inner(x).pow(2).mean()
+
+        report = train(Compiling())
+        assert report.total == 6
+        if not dead:
+            assert codes(report) == []
+            return
+        found = only(report, "GG104")
+        assert found.params == ("inner.layer.weight", "inner.layer.bias")
+        assert marked(found.span) == "out.detach()"
+
+    def test_compiled_function(self, train: Train) -> None:
+        """A function that is compiled by itself is looked into as well."""
+
+        @torch.compile(backend="eager")
+        def side(x: Tensor, weight: Tensor) -> Tensor:
+            return (x @ weight.T).round().mean()
+
+        class Compiling(Spare):
+            def loss(self, x: Tensor, step: int) -> Any:
+                return self.fit(x) + side(x, self.spare.weight) + self.spare.bias.sum()
+
+        found = only(train(Compiling()), "GG202")
+        assert found.params == ("spare.weight",)
+        assert marked(found.span) == "(x @ weight.T).round()"
+
+
 class TestUpdates:
     """Gradients are there, and nothing moves."""
 
