@@ -224,10 +224,22 @@ def _start(callbacks: Sequence[pl.Callback], trainer: pl.Trainer, module: pl.Lig
 
 
 def _now() -> float:
-    """Return the time when the device has done what was asked for."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    """Return the time when the device has done what was asked for.
+
+    On a CPU it is the time of this thread, in which all work is done: other processes of a shared
+    machine do not count, nor do background threads of a logger.
+    """
+    if not torch.cuda.is_available():
+        return time.thread_time()
+    torch.cuda.synchronize()
     return time.perf_counter()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long something takes, on the same clock."""
+    start = _now()
+    work()
+    return _now() - start
 
 
 def alternate(net: nn.Module, treatments: Sequence[Treatment], block: int, rounds: int) -> Alternate:
@@ -261,6 +273,7 @@ def origin() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "clock": "wall" if torch.cuda.is_available() else "thread",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "lightning": pl.__version__,

@@ -7,8 +7,7 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import common
@@ -53,10 +52,10 @@ def call_cost() -> dict[str, float]:
 
     def traced() -> float:
         with Recorder(params):
-            return seconds(work)
+            return common.seconds(work)
 
-    seconds(work)
-    plain = [seconds(work) for _ in range(9)]
+    common.seconds(work)
+    plain = [common.seconds(work) for _ in range(9)]
     recorded = [traced() for _ in range(9)]
     extra = [(r - p) / CALLS * 1e6 for r, p in zip(recorded, plain, strict=True)]
     return {
@@ -66,20 +65,21 @@ def call_cost() -> dict[str, float]:
     }
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long something takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def walk_cost() -> dict[str, float]:
     """Walk a chain of many nodes, far deeper than Python's stack."""
-    x = torch.ones(1, requires_grad=True)
-    h = x
-    for _ in range(NODES):
-        h = h + 1.0
-    times = [seconds(lambda: walk(h, {id(x): "x"})) for _ in range(7)]
+    times = []
+    for _ in range(5):
+        x = torch.ones(1, requires_grad=True)
+        h = x
+        for _ in range(NODES):
+            h = h + 1.0
+        nodes: list[Any] = []
+        leaf, loss = {id(x): "x"}, h
+        times.append(common.seconds(lambda: nodes.extend(walk(loss, leaf)[1])))  # noqa: B023
+        del h, loss
+        nodes.reverse()
+        while nodes:  # from the loss down, or torch would free them by recursion
+            nodes.pop()
     return {"nodes": NODES, "seconds": round(statistics.median(times), 4)}
 
 

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a value made here depend on a plain Python value read there: taint through names and branches."""
+"""Does a value made here depend on a plain Python value read there: names, containers, branches."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lightning_gradguard.source import Site, Stack
-from lightning_gradguard.syntax import MUTATORS, contains, dotted, function_node, node_at
+from lightning_gradguard.syntax import (
+    MUTATORS,
+    contains,
+    dotted,
+    function_node,
+    node_at,
+    targets_of,
+)
 
 __all__ = ["depends", "operand_depends"]
 
@@ -20,12 +27,14 @@ def depends(source: Stack, target: Stack) -> bool | None:
     Returns:
         `None` where there is no common function or no source text.
     """
-    frames = {site[0]: site for site in reversed(target)}
-    for site in source:
-        other = frames.get(site[0])
-        if other is not None:
-            return _depends_within(site, other)
-    return None
+    nodes = _nodes(source, target)
+    if nodes is None:
+        return None
+    scope, origin, goal = nodes
+    if origin is goal:
+        return True
+    taint = _Taint(scope, origin)
+    return any(contains(n, goal) for n in taint.decided) or taint.reaches(goal)
 
 
 def operand_depends(source: Stack, target: Stack, *, left: bool) -> bool | None:
@@ -34,76 +43,97 @@ def operand_depends(source: Stack, target: Stack, *, left: bool) -> bool | None:
     Returns:
         `None` where there is no common function, no source text, or no addition there.
     """
-    frames = {site[0]: site for site in reversed(target)}
-    shared = next(((s, frames[s[0]]) for s in source if s[0] in frames), None)
+    nodes = _nodes(source, target)
+    if nodes is None:
+        return None
+    scope, origin, goal = nodes
+    operand = _operand(goal, left=left)
+    return None if operand is None else _Taint(scope, origin).reaches(operand)
+
+
+def _nodes(source: Stack, target: Stack) -> tuple[ast.AST, ast.AST, ast.AST] | None:
+    """Return the innermost common function of two positions, and the expressions at both."""
+    shared = _shared(source, target)
     if shared is None:
         return None
     scope, origin, goal = function_node(shared[0][0]), node_at(shared[0]), node_at(shared[1])
-    if scope is None or origin is None:
-        return None
-    if isinstance(goal, ast.BinOp):
-        operand: ast.AST = goal.left if left else goal.right
-    elif isinstance(goal, (ast.AugAssign, ast.Call)):
-        operand = goal.value if isinstance(goal, ast.AugAssign) else goal
-    else:
-        return None
-    tainted, _ = _taint(scope, origin)
-    return _is_tainted(operand, origin, tainted)
-
-
-def _depends_within(source: Site, target: Site) -> bool | None:
-    scope, origin, goal = function_node(source[0]), node_at(source), node_at(target)
     if scope is None or origin is None or goal is None:
         return None
-    if origin is goal:
-        return True
-    tainted, decided = _taint(scope, origin)
-    if any(n is goal or contains(n, goal) for n in decided):
-        return True
-    return _is_tainted(goal, origin, tainted)
+    return scope, origin, goal
 
 
-def _taint(scope: ast.AST, origin: ast.AST) -> tuple[set[str], list[ast.AST]]:
-    """Return the names that carry the origin's value, and the statements that it decides about."""
-    tainted: set[str] = set()
-    decided: list[ast.AST] = []
-    while True:
-        before = len(tainted), len(decided)
-        for node in ast.walk(scope):
-            _spread(node, origin, tainted, decided, scope)
-        if (len(tainted), len(decided)) == before:
-            return tainted, decided
+def _shared(source: Stack, target: Stack) -> tuple[Site, Site] | None:
+    frames = {site[0]: site for site in reversed(target)}
+    return next(((s, frames[s[0]]) for s in source if s[0] in frames), None)
 
 
-def _spread(
-    node: ast.AST, origin: ast.AST, tainted: set[str], decided: list[ast.AST], scope: ast.AST
-) -> None:
-    """Carry the taint over one node."""
-    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
-        if node.value is not None and _is_tainted(node.value, origin, tainted):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            tainted.update(name for t in targets for name in _bases(t))
-    elif isinstance(node, (ast.For, ast.comprehension)):
-        if _is_tainted(node.iter, origin, tainted):
-            tainted.update(_bases(node.target))
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        if node.func.attr in MUTATORS and any(_is_tainted(a, origin, tainted) for a in node.args):
-            tainted.update(_bases(node.func.value))
-    elif (
-        isinstance(node, (ast.If, ast.While))
-        and node not in decided
-        and _is_tainted(node.test, origin, tainted)
-    ):
-        decided.append(node)
-        body = [*node.body, *node.orelse]
-        if any(
-            isinstance(n, (ast.Return, ast.Continue, ast.Break)) for b in body for n in ast.walk(b)
-        ):
-            decided.extend(_after(scope, node))
-        for child in (n for b in body for n in ast.walk(b)):
+def _operand(addition: ast.AST, *, left: bool) -> ast.AST | None:
+    if isinstance(addition, ast.BinOp):
+        return addition.left if left else addition.right
+    if isinstance(addition, ast.AugAssign):
+        return addition.value
+    return addition if isinstance(addition, ast.Call) else None
+
+
+class _Taint:
+    """What the value of one expression goes into, within one function.
+
+    Attributes:
+        names: names and dotted attributes that carry the value.
+        decided: statements that run or not because of it.
+    """
+
+    def __init__(self, scope: ast.AST, origin: ast.AST) -> None:
+        self._scope, self._origin = scope, origin
+        self.names: set[str] = set()
+        self.decided: list[ast.AST] = []
+        before = None
+        while before != (before := (len(self.names), len(self.decided))):
+            for node in ast.walk(scope):
+                self._spread(node)
+
+    def reaches(self, node: ast.AST) -> bool:
+        """Say whether the value takes part in an expression."""
+        return any(
+            child is self._origin
+            or (isinstance(child, ast.Name) and child.id in self.names)
+            or (isinstance(child, ast.Attribute) and dotted(child) in self.names)
+            for child in ast.walk(node)
+        )
+
+    def _spread(self, node: ast.AST) -> None:
+        """Carry the taint over one node."""
+        if isinstance(node, (ast.If, ast.While)):
+            if node not in self.decided and self.reaches(node.test):
+                self._decide(node)
+            return
+        sources, targets = _transfer(node)
+        if any(self.reaches(s) for s in sources):
+            self._take(targets)
+
+    def _decide(self, branch: ast.If | ast.While) -> None:
+        """Let a branch carry the taint to all that it assigns, and to all that it may skip."""
+        self.decided.append(branch)
+        inside = [n for b in (*branch.body, *branch.orelse) for n in ast.walk(b)]
+        if any(isinstance(n, (ast.Return, ast.Continue, ast.Break)) for n in inside):
+            self.decided.extend(_after(self._scope, branch))
+        for child in inside:
             if isinstance(child, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-                targets = child.targets if isinstance(child, ast.Assign) else [child.target]
-                tainted.update(name for t in targets for name in _bases(t))
+                self._take(targets_of(child))
+
+    def _take(self, targets: Sequence[ast.AST]) -> None:
+        self.names.update(name for t in targets for name in _bases(t))
+
+
+def _transfer(node: ast.AST) -> tuple[Sequence[ast.AST], Sequence[ast.AST]]:
+    """Return what a node reads, and what it changes accordingly."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.NamedExpr)):
+        return [node.value] if node.value is not None else [], targets_of(node)
+    if isinstance(node, (ast.For, ast.comprehension)):
+        return [node.iter], [node.target]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return (node.args, [node.func.value]) if node.func.attr in MUTATORS else ([], [])
+    return [], []
 
 
 def _after(scope: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
@@ -113,17 +143,6 @@ def _after(scope: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
             children = getattr(parent, block, None)
             if isinstance(children, list) and node in children:
                 yield from children[children.index(node) + 1 :]
-
-
-def _is_tainted(node: ast.AST, origin: ast.AST, tainted: set[str]) -> bool:
-    for child in ast.walk(node):
-        if child is origin:
-            return True
-        if isinstance(child, ast.Name) and child.id in tainted:
-            return True
-        if isinstance(child, ast.Attribute) and dotted(child) in tainted:
-            return True
-    return False
 
 
 def _bases(target: ast.AST) -> Iterator[str]:

@@ -13,6 +13,7 @@ from lightning_gradguard.syntax import (
     contains,
     dotted,
     span_of,
+    targets_of,
     tree,
 )
 
@@ -49,9 +50,9 @@ def attribute_span(cls: type, attribute: str) -> Span | None:
         if found is None:
             continue
         node, filename = found
-        for child in _assignments(node.body):
-            if _names_in_class(child, attribute):
-                return span_of(child, filename, owner.__qualname__)
+        for line in _assignments(node.body):
+            if _names_in_class(line, attribute):
+                return span_of(line, filename, owner.__qualname__)
         for child in ast.walk(node):
             if _defines(child, attribute):
                 return _span_in(owner, child)
@@ -163,8 +164,7 @@ def _function_around(scope: ast.AST, node: ast.AST) -> str:
 
 
 def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str, *, anywhere: bool = False) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    flat = [e for t in targets for e in (t.elts if isinstance(t, (ast.Tuple, ast.List)) else [t])]
+    flat = [e for t in targets_of(node) for e in getattr(t, "elts", [t])]
     owned = [t for t in flat if isinstance(t, ast.Attribute) and t.attr == attribute]
     if any(anywhere or dotted(t.value) == "self" for t in owned):
         return True
@@ -172,12 +172,11 @@ def _assigns(node: ast.Assign | ast.AnnAssign, attribute: str, *, anywhere: bool
 
 
 def _names_in_class(node: ast.Assign | ast.AnnAssign, attribute: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-    return any(isinstance(t, ast.Name) and t.id == attribute for t in targets)
+    return any(isinstance(t, ast.Name) and t.id == attribute for t in targets_of(node))
 
 
 def _is_instance_dict(target: ast.AST, attribute: str) -> bool:
-    """Recognise `self.__dict__["name"] = ...` and a name in a class body."""
+    """Recognise `self.__dict__["name"] = ...`."""
     if not isinstance(target, ast.Subscript) or not isinstance(target.slice, ast.Constant):
         return False
     return target.slice.value == attribute and dotted(target.value).endswith("__dict__")
@@ -211,7 +210,7 @@ def _span_in(cls: type, node: ast.AST) -> Span | None:
     return span_of(node, found[1], f"{cls.__qualname__}.{_function_around(found[0], node)}")
 
 
-def _element(node: ast.AST | None, path: list[str] | tuple[str, ...]) -> ast.AST | None:
+def _element(node: ast.AST | None, path: Sequence[str]) -> ast.AST | None:
     for key in path:
         if not isinstance(node, ast.Call) or not key.isdigit():
             return None

@@ -13,11 +13,12 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from operator import is_
+from operator import is_, itemgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 
 from lightning_gradguard import definitions, diagnose, syntax
 from lightning_gradguard.audit import Audit, Track, total_norm, value_sample
@@ -37,6 +38,7 @@ _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
 _MIN_LATE_RUN = 2
+_LARGE_GRAPH = 10_000  # nodes
 _NAMES_EVERY = 50  # batches after which the modules are walked again for new and replaced parameters
 _LATE_LOOKS = 3  # batches in which gradients are looked at once more after the step
 
@@ -97,6 +99,7 @@ class Session:
         self._armed = False
         self._armed_for: set[str] = set()
         self._said: set[str] = set()
+        self._parked: list[tuple[int, Node]] = []
         self._bare: set[str] | None = None  # parameters without a gradient after backward
         self._judged: dict[int, _Judged] = {}
         self._known_names: dict[int, str] = {}
@@ -285,6 +288,7 @@ class Session:
 
     def end_batch(self) -> None:
         """Finish a batch: raw optimizers, late suspicions, patience."""
+        self._release()
         self._leave()
         for optimizer in self.optimizers:
             raw = getattr(optimizer, "optimizer", optimizer)
@@ -339,6 +343,7 @@ class Session:
         self._leave()
         self._close_flows()
         self._explain_error(error)
+        self._release()
         self._now = None
         self._update_report()
 
@@ -402,8 +407,9 @@ class Session:
             self._release_compiler()
         return traced
 
-    @staticmethod
-    def _trace_backward(traced: _Traced, recorder: Recorder, twin: nn.Module, loss: Tensor) -> None:
+    def _trace_backward(
+        self, traced: _Traced, recorder: Recorder, twin: nn.Module, loss: Tensor
+    ) -> None:
         """Walk the graph of a repeated loss and watch its backward pass."""
         names = {id(p): _PREFIXES.sub("", n) for n, p in reversed(list(twin.named_parameters()))}
         view, nodes = walk(loss, names)
@@ -414,6 +420,7 @@ class Session:
             traced.flows.append(flow)
             loss.sum().backward()  # type: ignore[no-untyped-call]
             flow.close()
+        self._park(view, nodes)
 
     def _explain_dead_loss(self) -> None:
         """GG101 in a step that was not traced: torch is about to raise, so the step is run once more."""
@@ -470,11 +477,34 @@ class Session:
         self._look_for_hidden(now, view)
         if nodes:
             now.flows.append(Flow(view, nodes))
+        self._park(view, nodes)
         return view
+
+    def _park(self, view: LossView, nodes: Sequence[Node]) -> None:
+        """Hold the nodes of a large graph until the graph is gone.
+
+        Torch frees a node that Python has seen, and all such nodes below it, by recursion, for which
+        a deep graph has no stack. Whoever lets go from the loss down frees them one by one.
+        """
+        if len(nodes) > _LARGE_GRAPH:
+            self._parked.extend((seq, nodes[index]) for seq, index in view.seqs.items())
+
+    def _release(self) -> None:
+        self._parked.sort(key=itemgetter(0))
+        while self._parked:
+            self._parked.pop()
 
     def _close_flows(self) -> None:
         for flow in self._now.flows if self._now is not None else ():
             flow.close()
+
+    def _stop_tracing(self, calls: int) -> None:
+        """Say that the step has too many calls; half a record would blame the wrong ones."""
+        why = f"the step makes more than {calls:,} torch calls"
+        self._off.add("trace")
+        self.report.add_limit(f"the operations of a step were not traced: {why}")
+        scene = self._scene(_Traced(self.step, Trace(self.step)))
+        self.emit(diagnose.unchecked(scene, "the operations of a step", why))
 
     def _finish_trace(self) -> None:
         now, self._now = self._now, None
@@ -490,7 +520,8 @@ class Session:
         if now.trace.fault is not None:
             self.off("trace", now.trace.fault)
         if now.trace.truncated:
-            self.report.add_limit(f"the trace stopped after {len(now.trace.calls):,} calls")
+            self._stop_tracing(len(now.trace.calls))
+            return
         if now.trace.losses or (now.trace.calls and not self.automatic):
             self._kept.append(now)
 
@@ -524,7 +555,7 @@ class Session:
 
     def _at_loss(self, view: LossView) -> None:
         now = self._now
-        if now is None or now.trace.fault is not None:
+        if now is None or now.trace.fault is not None or now.trace.truncated:
             return
         self.judged()
         scene = self._scene(now)
@@ -901,6 +932,8 @@ class Session:
         now = self._now
         for flow in now.flows if now is not None and now.step == self._first_step else ():
             self.emit(diagnose.flat_terms(self._scene(now), flow))
+        if now is not None and now.step == self._first_step and self.automatic:
+            self.emit(diagnose.unsummed_terms(self._scene(now)))
 
     def judge_hidden(self) -> None:
         """GG107: leaves of the loss that are no parameters of the module."""

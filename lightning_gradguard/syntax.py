@@ -1,35 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Questions about the user's source text: which expression stands here, what does a name depend on.
+"""Questions about the user's source text: which expression, statement or call stands here.
 
-Everything is answered from the syntax tree of the file, on demand, and every answer may be "unknown":
-notebooks, `exec` and missing files have no tree.
+Everything is answered from the syntax tree of the file, on demand, and every answer may be
+"unknown": notebooks, `exec` and missing files have no tree.
 """
 
 import ast
 import functools
 import linecache
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from types import CodeType
 
-from lightning_gradguard.source import (
-    Site,
-    Span,
-    Stack,
-    display_path,
-    is_project_file,
-    raw_position,
-)
+from lightning_gradguard.source import Site, Span, display_path, raw_position
 
 __all__ = [
-    "attribute_span", "calls_named", "decorator_span", "depends", "expression", "method_span",
-    "node_at", "operands", "reflows", "statement", "suppressions", "target_name", "text_of", "with_span",
-]  # fmt: skip
+    "FUNCTIONS",
+    "MUTATORS",
+    "all_suppressions",
+    "called_name",
+    "callee",
+    "calls_in_file",
+    "calls_named",
+    "contains",
+    "decorated_in_file",
+    "decorator_span",
+    "dotted",
+    "expression",
+    "function_node",
+    "is_bare",
+    "method_span",
+    "node_at",
+    "operands",
+    "reflows",
+    "return_span",
+    "sibling_return_span",
+    "span_of",
+    "statement",
+    "suppressions",
+    "target_name",
+    "targets_of",
+    "text_of",
+    "tree",
+    "with_span",
+]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_SUPPRESSION = re.compile(r"#\s*gradguard:\s*ignore\[([A-Z0-9,\s]*)\]")
+# Methods that put their arguments into what they are called on.
 MUTATORS = frozenset(
     {"append", "extend", "insert", "update", "add", "setdefault", "appendleft", "copy_"}
+)
+_SUPPRESSION = re.compile(r"#\s*gradguard:\s*ignore\[([A-Z0-9,\s]*)\]")
+_COMPREHENSIONS = frozenset({"<listcomp>", "<genexpr>", "<setcomp>", "<dictcomp>"})
+_NAMESPACES = frozenset(
+    {"torch", "F", "nn.functional", "torch.nn.functional", "np", "torch.linalg"}
 )
 
 
@@ -48,39 +73,25 @@ def function_node(code: CodeType) -> ast.AST | None:
     module = tree(code.co_filename)
     if module is None or not module.body:
         return None
-    name = code.co_name
-    best: ast.AST | None = None
-    for node in ast.walk(module):
-        if isinstance(node, FUNCTIONS) and node.name == name:
-            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            if first == code.co_firstlineno:
-                return node
-        elif (
-            isinstance(node, ast.Lambda)
-            and name == "<lambda>"
-            and node.lineno == code.co_firstlineno
-        ):
-            best = node
-    if best is None and name == "<module>":
+    if code.co_name == "<module>":
         return module
-    if best is None and name in {"<listcomp>", "<genexpr>", "<setcomp>", "<dictcomp>"}:
+    if code.co_name in _COMPREHENSIONS:
         return _enclosing_function(module, code.co_firstlineno)
-    return best
+    made = [n for n in ast.walk(module) if _compiles_to(n, code)]
+    return made[-1] if made else None
+
+
+def _compiles_to(node: ast.AST, code: CodeType) -> bool:
+    if isinstance(node, ast.Lambda):
+        return code.co_name == "<lambda>" and node.lineno == code.co_firstlineno
+    if not isinstance(node, FUNCTIONS) or node.name != code.co_name:
+        return False
+    return min(n.lineno for n in (node, *node.decorator_list)) == code.co_firstlineno
 
 
 def node_at(site: Site) -> ast.AST | None:
     """Return the smallest expression or statement that covers the position of a site."""
-    scope = function_node(site[0])
-    if scope is None:
-        return None
-    line, end_line, start, end = raw_position(site)
-    best: ast.AST | None = None
-    for node in ast.walk(scope):
-        if _covers(node, line, start, end_line, end) and (
-            best is None or _size(node) <= _size(best)
-        ):
-            best = node
-    return best
+    return min(reversed(_covering(site)), key=_size, default=None)
 
 
 def expression(site: Site) -> str:
@@ -122,26 +133,18 @@ def operands(site: Site) -> list[str]:
 
 def statement(site: Site) -> ast.stmt | None:
     """Return the innermost statement at a site."""
-    scope = function_node(site[0])
-    if scope is None:
-        return None
-    line, end_line, start, end = raw_position(site)
-    found = [
-        n
-        for n in ast.walk(scope)
-        if isinstance(n, ast.stmt) and _covers(n, line, start, end_line, end)
-    ]
+    found = [n for n in _covering(site) if isinstance(n, ast.stmt)]
     return min(found, key=_size, default=None)
 
 
 def is_bare(site: Site) -> bool:
-    """Say whether the expression at a site is a statement of its own, so that its value is dropped."""
+    """Say whether the expression at a site is a statement of its own, its value dropped."""
     node = statement(site)
     return isinstance(node, ast.Expr) and node.value is node_at(site)
 
 
 def callee(site: Site) -> str:
-    """Return the name of the function that the expression at a site calls, `""` for other expressions."""
+    """Return the name of what the expression at a site calls, `""` for other expressions."""
     node = node_at(site)
     return called_name(node) if isinstance(node, ast.Call) else ""
 
@@ -172,36 +175,23 @@ def span_of(node: ast.AST, filename: str, function: str, label: str = "") -> Spa
 
 def decorator_span(code: CodeType, names: Iterable[str]) -> Span | None:
     """Return the span of the decorator of a function that carries one of the names."""
-    node = function_node(code)
     wanted = set(names)
-    for decorator in getattr(node, "decorator_list", ()):
+    for decorator in getattr(function_node(code), "decorator_list", ()):
         if wanted & _names(decorator):
             found = span_of(decorator, code.co_filename, code.co_qualname)
-            return Span(
-                found.path,
-                found.line,
-                max(found.column - 1, 1),
-                found.end_column,
-                found.function,
-                found.text,
-            )
+            return replace(found, column=max(found.column - 1, 1))  # with its `@`
     return None
 
 
 def with_span(site: Site, names: Iterable[str]) -> Span | None:
     """Return the span of the `with` item around a site that carries one of the names."""
-    scope = function_node(site[0])
-    line, end_line, start, end = raw_position(site)
     wanted = set(names)
-    best: ast.expr | None = None
-    for node in ast.walk(scope) if scope is not None else ():
-        if isinstance(node, (ast.With, ast.AsyncWith)) and _covers(
-            node, line, start, end_line, end
-        ):
-            best = next(
-                (i.context_expr for i in node.items if wanted & _names(i.context_expr)), best
-            )
-    return None if best is None else span_of(best, site[0].co_filename, site[0].co_qualname)
+    blocks = [n for n in _covering(site) if isinstance(n, (ast.With, ast.AsyncWith))]
+    for block in reversed(blocks):
+        for item in block.items:
+            if wanted & _names(item.context_expr):
+                return span_of(item.context_expr, site[0].co_filename, site[0].co_qualname)
+    return None
 
 
 def method_span(cls: type, method: str) -> Span | None:
@@ -242,18 +232,24 @@ def reflows(site: Site) -> bool:
 def suppressions(filename: str, line: int) -> frozenset[str]:
     """Return the codes that a `# gradguard: ignore[...]` comment on a line names."""
     match = _SUPPRESSION.search(linecache.getline(filename, line))
-    return (
-        frozenset(c.strip() for c in match.group(1).split(",") if c.strip())
-        if match
-        else frozenset()
-    )
+    codes = match.group(1).split(",") if match is not None else ()
+    return frozenset(c.strip() for c in codes if c.strip())
 
 
 def contains(outer: ast.AST, inner: ast.AST) -> bool:
+    """Say whether a node is another one or stands within it."""
     return any(child is inner for child in ast.walk(outer))
 
 
+def targets_of(
+    node: ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr,
+) -> list[ast.expr]:
+    """Return what an assignment assigns to."""
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
 def dotted(node: ast.AST) -> str:
+    """Return the text of a dotted name, `?` for the part that is none."""
     if isinstance(node, ast.Attribute):
         return f"{dotted(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else "?"
@@ -266,27 +262,29 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def called_name(call: ast.Call) -> str:
+    """Return the last part of the name that a call calls."""
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def _is_namespace(node: ast.AST) -> bool:
     """Say whether an expression is a module such as `torch` or `F` rather than a value."""
-    return dotted(node) in {
-        "torch",
-        "F",
-        "nn.functional",
-        "torch.nn.functional",
-        "np",
-        "torch.linalg",
-    }
+    return dotted(node) in _NAMESPACES
 
 
-def _covers(node: ast.AST, line: int, start: int, end_line: int, end: int) -> bool:
-    first = getattr(node, "lineno", None)
-    if first is None:
+def _covering(site: Site) -> list[ast.AST]:
+    """Return the nodes of a function that cover the position of a site, outer ones first."""
+    scope = function_node(site[0])
+    if scope is None:
+        return []
+    line, end_line, start, end = raw_position(site)
+    return [n for n in ast.walk(scope) if _covers(n, (line, start), (end_line, end))]
+
+
+def _covers(node: ast.AST, start: tuple[int, int], end: tuple[int, int]) -> bool:
+    if not hasattr(node, "lineno"):
         return False
-    begins = (first, node.col_offset) <= (line, start)  # type: ignore[attr-defined]
-    return begins and (node.end_lineno, node.end_col_offset) >= (end_line, end)  # type: ignore[attr-defined]
+    begins = (node.lineno, node.col_offset) <= start  # type: ignore[attr-defined]
+    return begins and (node.end_lineno, node.end_col_offset) >= end  # type: ignore[attr-defined]
 
 
 def _size(node: ast.AST) -> tuple[int, int]:
@@ -295,12 +293,12 @@ def _size(node: ast.AST) -> tuple[int, int]:
 
 
 def _enclosing_function(module: ast.Module, line: int) -> ast.AST:
-    found = [
-        n
-        for n in ast.walk(module)
-        if isinstance(n, FUNCTIONS) and n.lineno <= line <= (n.end_lineno or 0)
-    ]
-    return min(found, key=_size, default=module)
+    around = [n for n in ast.walk(module) if isinstance(n, FUNCTIONS) and _spans_line(n, line)]
+    return min(around, key=_size, default=module)
+
+
+def _spans_line(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or 0)
 
 
 def return_span(cls: type, method: str) -> Span | None:
@@ -320,11 +318,8 @@ def _last_return(node: ast.AST) -> ast.Return | None:
 
 def sibling_return_span(code: CodeType, method: str) -> Span | None:
     """Return the last `return` of another method of the class in which a function stands."""
-    module = tree(code.co_filename)
-    for cls in ast.walk(module) if module is not None else ():
-        if not isinstance(cls, ast.ClassDef) or not cls.lineno <= code.co_firstlineno <= (
-            cls.end_lineno or 0
-        ):
+    for cls in _nodes(code.co_filename):
+        if not isinstance(cls, ast.ClassDef) or not _spans_line(cls, code.co_firstlineno):
             continue
         for child in cls.body:
             if isinstance(child, FUNCTIONS) and child.name == method:
@@ -334,44 +329,46 @@ def sibling_return_span(code: CodeType, method: str) -> Span | None:
     return None
 
 
+def _nodes(filename: str) -> Iterable[ast.AST]:
+    module = tree(filename)
+    return ast.walk(module) if module is not None else ()
+
+
+def _functions(filename: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return [n for n in _nodes(filename) if isinstance(n, FUNCTIONS)]
+
+
 def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]) -> list[Span]:
-    """Return the spans of calls with one of the names in the functions of a file, leaving some functions out."""
-    module, wanted, skipped = tree(filename), set(names), set(outside)
-    found = []
-    for function in ast.walk(module) if module is not None else ():
-        if isinstance(function, FUNCTIONS) and function.name not in skipped:
-            calls = (
-                c
-                for c in ast.walk(function)
-                if isinstance(c, ast.Call) and called_name(c) in wanted
-            )
-            found += [span_of(c, filename, function.name) for c in calls]
-    return found
+    """Return the spans of calls with one of the names in a file, some functions left out."""
+    wanted, skipped = set(names), set(outside)
+    return [
+        span_of(node, filename, function.name)
+        for function in _functions(filename)
+        if function.name not in skipped
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and called_name(node) in wanted
+    ]
 
 
 def all_suppressions(filename: str) -> list[tuple[Span, frozenset[str]]]:
     """Return the `# gradguard: ignore[...]` comments of a file with the codes they name."""
-    found = []
-    for number, line in enumerate(linecache.getlines(filename), 1):
-        match = _SUPPRESSION.search(line)
-        if match:
-            text = line.rstrip("\n")
-            span = Span(
-                display_path(filename), number, match.start() + 1, match.end() + 1, "", text
-            )
-            found.append((span, suppressions(filename, number)))
-    return found
+    path = display_path(filename)
+    matches = (
+        (number, line.rstrip("\n"), _SUPPRESSION.search(line))
+        for number, line in enumerate(linecache.getlines(filename), 1)
+    )
+    return [
+        (Span(path, number, m.start() + 1, m.end() + 1, "", text), suppressions(filename, number))
+        for number, text, m in matches
+        if m is not None
+    ]
 
 
 def decorated_in_file(filename: str, name: str) -> list[Span]:
     """Return the spans of the decorators of a file that carry a name."""
-    module = tree(filename)
-    functions = (
-        [n for n in ast.walk(module) if isinstance(n, FUNCTIONS)] if module is not None else []
-    )
     return [
-        span_of(d, filename, f.name)
-        for f in functions
-        for d in f.decorator_list
-        if name in _names(d)
+        span_of(decorator, filename, function.name)
+        for function in _functions(filename)
+        for decorator in function.decorator_list
+        if name in _names(decorator)
     ]

@@ -11,6 +11,7 @@ import sys
 import weakref
 from threading import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FrameType
 from typing import Any
 
 import torch
@@ -529,8 +530,9 @@ class Recorder(TorchFunctionMode):
         constants = tuple([_constant(a) for a in args])
         call.given = (constants, {k: _constant(v) for k, v in kwargs.items()})
         call.recipe = _recipe(args, kwargs, call.inputs)
-        if "torchmetrics" in sys._getframe(4).f_code.co_filename:  # noqa: SLF001 - a look, no frame is kept
-            call.library = _library_name()
+        caller = _caller()
+        if caller is not None and "torchmetrics" in caller.f_code.co_filename:
+            call.library = _library_name(caller)
         call.first_seq = _sequence()
         versions = [t._version if not t.is_inference() else -1 for t in tensors]  # noqa: SLF001
         return call, tensors, versions
@@ -905,11 +907,12 @@ def walk(loss: Tensor, params: Mapping[int, str]) -> tuple[LossView, list[Node]]
         return view, []
     nodes: list[Node] = [loss.grad_fn]
     index = {loss.grad_fn: 0}
-    opaque: dict[str, None] = {}
+    names, children, seqs = view.names, view.children, view.seqs
+    unusual: list[int] = []
     for node in nodes:  # grows while it runs
-        position = len(view.children)
-        kind = type(node)
-        view.names.append(kind.__name__)
+        position = len(names)
+        kind = type(node).__name__
+        names.append(kind)
         below = []
         for child, _ in node.next_functions:
             if child is None:
@@ -920,23 +923,34 @@ def walk(loss: Tensor, params: Mapping[int, str]) -> tuple[LossView, list[Node]]
                 place = index[child] = len(nodes)
                 nodes.append(child)
             below.append(place)
-        view.children.append(tuple(below))
-        variable = getattr(node, "variable", None) if not below else None
-        if variable is not None:
-            name = params.get(id(variable))
-            target: dict[Any, int] = view.leaves if name is None else view.params
-            target[id(variable) if name is None else name] = position
-            if name is None:
-                view.leaf_refs[id(variable)] = weakref.ref(variable)
-            continue
-        seq = node._sequence_nr()  # noqa: SLF001
-        view.seqs[seq] = position
-        if kind.__name__ == "NotImplemented":
-            view.underived = (*view.underived, seq)
-        if issubclass(kind, _OPAQUE_BASE):
-            opaque[kind.__name__] = None
-    view.opaque = tuple(opaque)
+        children.append(tuple(below))
+        if below:
+            seqs[node._sequence_nr()] = position
+        if not below or kind == "NotImplemented" or isinstance(node, _OPAQUE_BASE):
+            unusual.append(position)
+    for position in unusual:
+        _note_unusual(view, nodes[position], position, params)
     return view, nodes
+
+
+def _note_unusual(view: LossView, node: Node, position: int, params: Mapping[int, str]) -> None:
+    """Note leaves, nodes of custom Functions and nodes without a derivative."""
+    kind = type(node)
+    variable = getattr(node, "variable", None) if not view.children[position] else None
+    if variable is not None:
+        name = params.get(id(variable))
+        if name is not None:
+            view.params[name] = position
+        else:
+            view.leaves[id(variable)] = position
+            view.leaf_refs[id(variable)] = weakref.ref(variable)
+        return
+    seq = node._sequence_nr()
+    view.seqs[seq] = position
+    if kind.__name__ == "NotImplemented":
+        view.underived = (*view.underived, seq)
+    if issubclass(kind, _OPAQUE_BASE):
+        view.opaque = tuple(dict.fromkeys((*view.opaque, kind.__name__)))
 
 
 def public_name(func: Any, name: str) -> str:  # noqa: ANN401
@@ -1050,9 +1064,16 @@ def _part(item: Any, counter: Iterator[int]) -> Any:  # noqa: ANN401
     raise TypeError(message)
 
 
-def _library_name() -> str:
+def _caller() -> FrameType | None:
+    """Return the frame that made the recorded call, for a look, not for keeping."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
+
+
+def _library_name(frame: FrameType | None) -> str:
     """Return the torchmetrics class or function that is running, the one that the user would name."""
-    frame = sys._getframe(5)  # noqa: SLF001 - a look, no frame is kept
     functions: list[str] = []
     while frame is not None and "torch" in frame.f_code.co_filename:
         name, path = frame.f_code.co_name, frame.f_code.co_filename
@@ -1062,7 +1083,7 @@ def _library_name() -> str:
                 return owner.__name__
         if "/torchmetrics/functional/" in path.replace("\\", "/") and name[0] not in "_<":
             functions.append(name)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     exact = [f for f in functions if f.startswith(("binary_", "multiclass_", "multilabel_"))]
     return (exact or functions or [""])[-1]
 

@@ -14,7 +14,20 @@ CASES = {
 }
 
 # Case -> why the guard is wrong about it. A repair makes the test fail until the row is deleted.
-KNOWN_MISSES: dict[str, str] = {}
+KNOWN_MISSES: dict[str, str] = {
+    "broken/383_prototypes_fixed_at_init": "the cut happens in `__init__`, which is not traced",
+    "broken/446_fully_masked_attention_row": "a row of the embedding is named, padding is not told",
+    "broken/455_step_size_divergence": "the overflow is blamed instead of the learning rate",
+    "broken/459_bceloss_rejects_nan_probability": "torch raises in the forward pass",
+    "broken/473_sum_skips_last_term": "a value that is never added is no part of the trace",
+    "broken/498_parameter_times_constant": "a graph that was freed is named with all parameters",
+    "broken/607_image_through_a_file": "values leave and come back through a file",
+    "broken/621_thread_pool_without_grad": "other threads are not traced",
+    "broken/658_extra_losses_cleared_before_sum": "a value that is never added is out of sight",
+    "broken/668_cached_property_keeps_graph": "the property is not known as the keeper of the graph",
+    "broken/669_block_losses_never_collected": "a value that is never added is out of sight",
+    "broken/695_set_storage_of_input": "`set_` moves a storage, not a value",
+}
 
 
 def param(name: str) -> object:
@@ -39,6 +52,7 @@ def test_known_misses_are_cases() -> None:
     assert not samples or not casekit.SAMPLES.is_dir() or samples <= set(CASES)
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [param(name) for name in CASES])
 def test_guard_is_right(name: str) -> None:
     """A broken case is found with its line and exactly its parameters, a healthy one is silent."""
@@ -48,6 +62,7 @@ def test_guard_is_right(name: str) -> None:
     assert casekit.verdict(path, module, guard, model) == []
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_torch_does_what_is_stated(name: str) -> None:
     """The expectation holds in torch and Lightning alone."""

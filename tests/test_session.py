@@ -81,7 +81,7 @@ def train(run_fit: Fit) -> Train:
         )
         if error is not None:
             raise error
-        assert "GG901" not in codes(guard.report)
+        assert not [found for found in guard.report.diagnostics if found.code == "GG901"]
         return guard.report
 
     return training

@@ -36,6 +36,7 @@ from lightning_gradguard.diagnose.refused import (
 from lightning_gradguard.diagnose.scene import Scene
 from lightning_gradguard.diagnose.slopes import flat_terms
 from lightning_gradguard.diagnose.terms import constant_terms
+from lightning_gradguard.diagnose.unsummed import unsummed_terms
 from lightning_gradguard.diagnose.zeros import zero_parameters
 from lightning_gradguard.rules import Diagnostic
 
@@ -65,6 +66,7 @@ __all__ = [
     "undone_gradients",
     "unoptimized_parameters",
     "unregistered_parameters",
+    "unsummed_terms",
     "untraced_loss",
     "unused_parameters",
     "unused_suppression",

@@ -30,7 +30,7 @@ _SWITCHES = ("no_grad", "inference_mode", "set_grad_enabled")
 
 
 def grouped_cuts(scene: Scene, views: Sequence[LossView]) -> list[tuple[Cut, tuple[str, ...]]]:
-    """Return the cuts between the judged parameters and some losses, the one that costs most first."""
+    """Return the cuts between the judged parameters and some losses, the costliest first."""
     goals = [v.value for v in views if v.value is not None]
     cuts = scene.lineage.cuts(goals)
     return _group(scene, cuts, list(scene.judged))
@@ -46,6 +46,7 @@ def unnamed_cuts(scene: Scene, view: LossView) -> list[tuple[Cut, tuple[str, ...
 
 
 def group_by_cut(scene: Scene, names: Sequence[str]) -> list[tuple[Cut, tuple[str, ...]]]:
+    """Return the cuts between some parameters and all losses of the step, the costliest first."""
     goals = [v.value for v in scene.trace.losses if v.value is not None]
     return _group(scene, scene.lineage.cuts(goals), names) if names else []
 
@@ -89,6 +90,7 @@ def _exit_after(cut: Cut) -> str:
 
 
 def cut_span(cut: Cut, label: str = "") -> Span | None:
+    """Return where a gradient is lost, with words on how unless there is a label."""
     off = cut.call.off
     text = label or _cut_label(cut)
     if off is not None and off.how != FUNCTION:
@@ -126,7 +128,8 @@ def _cut_label(cut: Cut) -> str:
     return f"`{bare_name(cut)}` gives a result without a gradient"
 
 
-def cut_cause(scene: Scene, cut: Cut, view: LossView | None) -> str:
+def cut_cause(cut: Cut) -> str:
+    """Say what the value carried before a cut and what is left of it after."""
     name = advice.subject(cut.call) or "the input"
     before = f"`{name}` {cut.value.describe()} requires grad"
     if cut.output is None:
@@ -149,7 +152,8 @@ def cut_cause(scene: Scene, cut: Cut, view: LossView | None) -> str:
     return text
 
 
-def related_spans(cut: Cut, others: Sequence[Cut], view: LossView) -> tuple[Span, ...]:
+def related_spans(cut: Cut, others: Sequence[Cut]) -> tuple[Span, ...]:
+    """Return where a cut was called from, where its value came back, and the other cuts."""
     spans = [project_span(cut.stack)]
     if cut.reentry is not None and cut.reentry.stack:
         spans.append(locate(cut.reentry.stack[0], "came back here, without its history"))
@@ -158,4 +162,5 @@ def related_spans(cut: Cut, others: Sequence[Cut], view: LossView) -> tuple[Span
 
 
 def bare_name(cut: Cut) -> str:
+    """Return the name of what cuts without the module it comes from."""
     return cut.op.removesuffix(".__get__").rpartition(".")[2]

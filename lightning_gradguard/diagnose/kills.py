@@ -30,6 +30,7 @@ def killer(scene: Scene, kill: Kill) -> tuple[str, Stack]:
 
 
 def stack_of(scene: Scene, seq: int) -> Stack:
+    """Return where the call was made that a node of this sequence number belongs to."""
     call = scene.trace.call_of(seq)
     return call.stack if call is not None else ()
 

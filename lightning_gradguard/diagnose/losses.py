@@ -50,8 +50,8 @@ def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
             params=names,
             op=op_of(cut),
             span=cut_span(cut),
-            related=related_spans(cut, others, view),
-            cause=cut_cause(scene, cut, view),
+            related=related_spans(cut, others),
+            cause=cut_cause(cut),
             help=advice.for_loss(scene.trace, cut, view),
             metric=advice.metric_of(scene.trace, cut, view),
         )
@@ -184,7 +184,7 @@ def _relabelled(
         span=span.labelled(f"turns `{name}` into a new leaf, does not reconnect it to the model")
         if span
         else lost,
-        related=tuple(s for s in (lost, *related_spans(cut, [], view)) if s is not None),
+        related=tuple(s for s in (lost, *related_spans(cut, [])) if s is not None),
         cause=(
             "`backward()` now succeeds, but it stops at this new leaf. Every parameter keeps "
             "`grad = None`, and "

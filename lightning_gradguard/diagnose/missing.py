@@ -61,6 +61,7 @@ def _is_derivative(cut: Cut) -> bool:
 
 
 def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic:
+    """GG104, GG105: parameters that one cut separates from every loss."""
     left = cut.kind in {ops.Kind.EXIT, ops.Kind.COPY} or leaves_torch(cut)
     raised = cut.op.endswith("inference_mode") and not scene.trace.losses
     soft = cut.kind is ops.Kind.STOP and not left and not raised
@@ -79,7 +80,7 @@ def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic
         op=op,
         span=cut_span(cut),
         related=tuple(related),
-        cause=cut_cause(scene, cut, None),
+        cause=cut_cause(cut),
         evidence=no_grad_evidence(scene),
         effect="the optimizer skips these parameters, they keep their initial values",
         help=advice.for_cut(scene.trace, cut),

@@ -40,10 +40,12 @@ def first_use(scene: Scene, names: Sequence[str]) -> Span | None:
 
 
 def site_of(stack: Stack) -> Site | None:
+    """Return the innermost of the user's frames."""
     return stack[0] if stack else None
 
 
 def span_at(stack: Stack, label: str = "") -> Span | None:
+    """Return the span of the innermost of the user's frames."""
     site = site_of(stack)
     return locate(site, label) if site is not None else None
 
@@ -57,6 +59,7 @@ def project_span(stack: Stack) -> Span | None:
 
 
 def loss_span(view: LossView) -> Span | None:
+    """Return where the user's code computes a loss."""
     call = view.value.call if view.value is not None else None
     while call is not None and not call.stack:
         call = next((v.call for v in call.inputs if v.call is not None), None)
@@ -67,10 +70,9 @@ def layer_span(model: nn.Module, call: Call | None) -> Span | None:
     """Return where the layer that made a call is defined, if it is one of torch's own."""
     if call is None or not call.module:
         return None
-    owner, attribute, prefix = owner_of(model, call.module + ".x")
+    owner, _, prefix = owner_of(model, call.module + ".x")
     if not type(owner).__module__.startswith("torch.nn"):
         return None
-    head, _, rest = prefix.partition(".")
     path = prefix.split(".")
     for depth in range(len(path) - 1, -1, -1):
         parent = model.get_submodule(".".join(path[:depth]))
@@ -98,10 +100,12 @@ def owner_of(model: nn.Module, name: str) -> tuple[nn.Module, str, str]:
             continue
         if not type(parent).__module__.startswith("torch.nn"):
             return parent, path[depth], ".".join(path[: depth + 1])
-    return model, name.split(".")[-1] if not path else path[0], name if not path else path[0]
+    own = path[0] if path else name
+    return model, own, own
 
 
 def is_users(cls: type) -> bool:
+    """Say whether a class is the user's own rather than one of an installed package."""
     code = next(
         (c for f in vars(cls).values() if (c := getattr(f, "__code__", None)) is not None), None
     )
@@ -109,6 +113,7 @@ def is_users(cls: type) -> bool:
 
 
 def inside_package(model: nn.Module, prefix: str) -> bool:
+    """Say whether a module lies within one of an installed package that is not torch's."""
     path = prefix.split(".")[:-1]
     parents = [model.get_submodule(".".join(path[:d])) for d in range(1, len(path) + 1)]
     return any(
@@ -119,7 +124,7 @@ def inside_package(model: nn.Module, prefix: str) -> bool:
 def optimizer_span(
     model: nn.Module, optimizers: Sequence[Any], outside: Sequence[str] = ()
 ) -> Span | None:
-    """Return the call that makes the optimizer; of several, one that was to hold the parameters outside."""
+    """Return the call that makes the optimizer; of several, one meant for those outside."""
     code = getattr(getattr(type(model), "configure_optimizers", None), "__code__", None)
     if code is None:
         return None
@@ -134,7 +139,8 @@ def optimizer_span(
 
 
 def late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
-    """Return what made or changed the module that holds the first of the names after construction."""
+    """Return what made or changed the module of the first name after construction."""
+
     if not names:
         return None
     owner, attribute, _ = owner_of(model, names[0])

@@ -90,4 +90,5 @@ def size_of(scene: Scene, names: Iterable[str]) -> int:
 
 
 def numel_of(param: Tensor) -> int:
+    """Return the number of values of a parameter, 0 where a lazy module has yet to make them."""
     return 0 if isinstance(param, nn.parameter.UninitializedTensorMixin) else param.numel()

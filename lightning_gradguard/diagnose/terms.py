@@ -58,7 +58,7 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
         else lost,
         related=tuple(
             s
-            for s in (lost, *related_spans(cut, term.cuts[1:4], view))
+            for s in (lost, *related_spans(cut, term.cuts[1:4]))
             if s is not None and s != span
         ),
         cause=(
@@ -74,7 +74,7 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
 
 
 def share_of(scene: Scene, view: LossView, term: Term) -> tuple[str, str]:
-    """Return how much a term adds to the loss, as a number and as a share; empty where it is not known."""
+    """Return how much a term adds to the loss, as number and as share, empty where not known."""
     whole = scene.trace.scalars.get(view.value) if view.value is not None else None
     if term.value is not None:
         part = scene.trace.scalars.get(term.value)
@@ -90,7 +90,7 @@ def share_of(scene: Scene, view: LossView, term: Term) -> tuple[str, str]:
 
 
 def term_span(term: Term) -> Span | None:
-    """Return the span of the operand within its addition; the addition itself where it is not found."""
+    """Return the span of the operand within its addition, or else of the addition itself."""
     site = site_of(term.call.stack)
     if site is None:
         return None

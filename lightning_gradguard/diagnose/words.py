@@ -18,30 +18,45 @@ __all__ = [
 
 
 def phrase(names: Sequence[str]) -> str:
+    """Name a single parameter, count several."""
     return f"`{names[0]}`" if len(names) == 1 else count_of(len(names), "parameter")
 
 
 def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun in the right form.
+
+    Example:
+        >>> count_of(1, "tensor"), count_of(1200, "parameter")
+        ('1 tensor', '1,200 parameters')
+    """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def stem_of(names: Sequence[str]) -> str:
-    return (
-        names[0] if len(names) == 1 else names[0].partition(".")[0] if "." in names[0] else names[0]
-    )
+    """Return what several dotted names begin with; a single name whole."""
+    return names[0] if len(names) == 1 else names[0].partition(".")[0]
 
 
 def no_grad_evidence(scene: Scene) -> str:
+    """Say for how long there has been no gradient."""
     return f"`.grad` was `None` {scene.when}".strip() if scene.when else ""
 
 
 def function_of(node: str) -> str:
+    """Return the operation or the custom Function that a node of the graph belongs to.
+
+    Example:
+        >>> function_of("MulBackward0"), function_of("StepBackward")
+        ('Mul', 'Step')
+    """
     return node.removesuffix("Backward") if "Backward0" not in node else family_of(node)
 
 
 def family_of(name: str) -> str:
+    """Return the operation of a node, as in `Addmm` for `AddmmBackward0`."""
     return name.partition("Backward")[0]
 
 
 def shape_of(fact: Mapping[str, Any]) -> str:
+    """Return dtype and shape of a tensor that a node saved."""
     return f"{fact['dtype']}[{', '.join(map(str, fact['shape']))}]"

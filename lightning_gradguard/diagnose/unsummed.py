@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GG103 as a note: a loss that is computed and logged, and that no backward pass ever sees."""
+
+import re
+
+from lightning_gradguard import syntax
+from lightning_gradguard.diagnose.places import span_at
+from lightning_gradguard.diagnose.scene import Scene, finding
+from lightning_gradguard.rules import Diagnostic, Severity
+from lightning_gradguard.trace import Call, Value
+
+
+__all__ = ["unsummed_terms"]
+
+_LOGS = frozenset({"log", "log_dict"})
+_LOSS_WORDS = re.compile(r"loss|aux|reg(?:ul|_|$)|penal|kld?(?:_|$)|commit|diverg|decov", re.IGNORECASE)
+
+
+def unsummed_terms(scene: Scene) -> list[Diagnostic]:
+    """GG103: single numbers that could train parameters, are logged as a loss and used for nothing else.
+
+    It is a note, never a warning: from the outside, a forgotten term and a number that is logged for
+    information look the same.
+    """
+    trained = scene.lineage.from_params()
+    uses = scene.trace.uses()
+    found = []
+    for value, calls in uses.items():
+        if _is_idle(scene, value, calls) and value in trained and _is_called_a_loss(value, calls):
+            found.append(_unsummed(scene, value))
+    return found
+
+
+def _is_idle(scene: Scene, value: Value, calls: list[Call]) -> bool:
+    """Say whether a live number is read by logging calls only."""
+    if value.kind != "op" or value.shape or value.seq < 0 or value.call is None or not value.call.stack:
+        return False
+    if syntax.callee(value.call.stack[0]) in _LOGS:
+        return False
+    logged = [c for c in calls if c.stack and syntax.callee(c.stack[0]) in _LOGS]
+    return bool(logged) and len(logged) == len(calls) and not scene.lineage.connected(value)
+
+
+def _is_called_a_loss(value: Value, calls: list[Call]) -> bool:
+    """Say whether the name it is given, or logged under, speaks of a loss."""
+    assert value.call is not None  # noqa: S101 - `_is_idle` made sure
+    names = [syntax.target_name(value.call.stack[0])]
+    names += [text.strip("'\"f") for c in calls for text in syntax.operands(c.stack[0])[1:2]]
+    return any(_LOSS_WORDS.search(n) for n in names)
+
+
+def _unsummed(scene: Scene, value: Value) -> Diagnostic:
+    assert value.call is not None  # noqa: S101 - `_is_idle` made sure
+    return finding(
+        "GG103",
+        scene,
+        severity=Severity.INFO,
+        op=value.call.public,
+        span=span_at(value.call.stack, "logged as a loss, part of no loss"),
+        cause="this number depends on trained parameters and could change them, but no backward pass sees it",
+        help="add it to the loss, or compute it under `torch.no_grad()` if it is only to be logged",
+    )
