@@ -14,7 +14,7 @@ from torch import nn
 
 from lightning_gradguard import GradGuard
 
-BLOCKS = {"mlp": (20, 30), "conv": (12, 25), "transformer": (5, 20), "many": (6, 20)}
+BLOCKS = {"mlp": (20, 24), "conv": (10, 16), "transformer": (4, 14), "many": (4, 12)}
 
 
 class Norms(pl.Callback):

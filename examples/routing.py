@@ -24,7 +24,6 @@ from torch import Tensor
 from lightning_gradguard import GradGuard
 from lightning_gradguard.report import render
 
-
 DEFAULT_LOGS = Path("logs") / "routing"
 ROUTED = "gradguard/accuracy"
 
@@ -75,7 +74,9 @@ def train(logs: Path, epochs: int) -> tuple[pl.Trainer, Mixed, GradGuard]:
 def problems_of(trainer: pl.Trainer, model: Mixed, guard: GradGuard) -> list[str]:
     """Say what is not as it was meant to be."""
     found = [str(diagnostic.code) for diagnostic in guard.report.diagnostics]
-    problems = [] if found == ["GG103"] else [f"expected GG103, got {', '.join(found) or 'nothing'}"]
+    problems = (
+        [] if found == ["GG103"] else [f"expected GG103, got {', '.join(found) or 'nothing'}"]
+    )
     routed, counted = trainer.callback_metrics.get(ROUTED), model.hits / model.count
     if routed is None or abs(float(routed) - counted) > 1e-6:  # noqa: PLR2004 - float32 against counts
         problems.append(f"expected {ROUTED} to be {counted}, got {routed}")
@@ -88,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the training; 0 when the routed metric is the counted one, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=6, help="passes over the images")
-    parser.add_argument("--logs", type=Path, default=DEFAULT_LOGS, help="folder for TensorBoard files")
+    parser.add_argument(
+        "--logs", type=Path, default=DEFAULT_LOGS, help="folder for TensorBoard files"
+    )
     options = parser.parse_args(arguments)
     quieten()
     heading('(d) a metric in the loss, routed: GradGuard(metrics="route")')

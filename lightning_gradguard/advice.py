@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 
 from lightning_gradguard import ops, syntax
-from lightning_gradguard.flow import Kill
 from lightning_gradguard.lineage import Cut, Term
 from lightning_gradguard.metrics import Metric, recognise
 from lightning_gradguard.source import Span
 from lightning_gradguard.surrogate import Surrogate, metric_lines, surrogate
-from lightning_gradguard.trace import Call, LossView, Trace, Value
+from lightning_gradguard.trace import HARD, Call, LossView, Trace, Value
 
 __all__ = [
     "for_cut",
@@ -38,7 +37,7 @@ def for_loss(trace: Trace, cut: Cut, view: LossView) -> str:
     """Return what to do about a loss that no gradient leaves."""
     found = recognised(trace, cut, view)
     if found is None:
-        return for_cut(trace, cut)
+        return _without(cut)
     loss = surrogate(trace, found)
     where = f" in `{_names(loss)}`" if _names(loss) else ""
     parts = [_block(f"train on a loss that is differentiable{where}, for example", loss.lines)]
@@ -85,14 +84,22 @@ def _beside(trace: Trace, found: Metric) -> str:
         text = f"and report the metric beside it: `{found.call}` gives the same value on this batch"
     elif found.note or found.same is False:
         note = f" ({found.note})" if found.note else ""
-        text = f"and report the metric beside it; your number follows another convention than `{found.call}`{note}"
+        text = (
+            "and report the metric beside it; your number follows another convention than "
+            f"`{found.call}`{note}"
+        )
     else:
         text = f"and report the metric beside it, `{found.call}`"
     return _block(text, metric_lines(trace, found))
 
 
 def for_cut(trace: Trace, cut: Cut) -> str:
-    """Return what to write in place of a cutting operation."""
+    """Return what to write in place of a cutting operation, or of the metric that it is part of."""
+    view = trace.losses[-1] if trace.losses else None
+    return for_loss(trace, cut, view) if view is not None else _without(cut)
+
+
+def _without(cut: Cut) -> str:
     row = ops.find(cut.op)
     name = subject(cut.call)
     of = f" of `{name}`" if name else ""
@@ -103,27 +110,41 @@ def for_cut(trace: Trace, cut: Cut) -> str:
 
 def for_op(call: Call) -> str:
     """Return what to write in place of an operation without a derivative."""
-    return f"use a differentiable operation in place of `{call.public}`, or apply it to a detached value outside of the loss"
+    return (
+        f"use a differentiable operation in place of `{call.public}`, or apply it to a detached "
+        "value outside of the loss"
+    )
 
 
-def for_zero(kill: Kill | None, call: Call | None, code: str) -> str:
+def for_zero(call: Call | None, code: str) -> str:
     """Return what to do about a zero gradient."""
     row = ops.find(call.name) if call is not None else None
     if code == "GG202" and row is not None and row.instead:
         return f"use {row.instead.format(name=row.name)}"
     if code == "GG201":
-        return "normalise over the dimension that holds the alternatives, or use a sigmoid for a single output"
+        return (
+            "normalise over the dimension that holds the alternatives, or use a sigmoid for a "
+            "single output"
+        )
     return "bring the inputs of this operation back into the range in which it has a derivative"
 
 
 def for_nonfinite(op: str | None) -> str:
     """Return what to do about a non-finite gradient."""
-    return "keep the argument away from the point where the derivative is infinite, for example with a small `eps` or a second `torch.where` on the input"
+    argument = f"the argument of `{op}`" if op else "the argument"
+    return (
+        f"keep {argument} away from the point where the derivative is infinite, for example with a "
+        "small `eps` or a second `torch.where` on the input"
+    )
 
 
 def for_unregistered(span: Span | None) -> str:
     """Return what to do about unregistered layers."""
-    return "keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or `nn.ParameterList`"
+    where = f" in line {span.line}" if span is not None else ""
+    return (
+        f"keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or "
+        f"`nn.ParameterList`{where}"
+    )
 
 
 def metric_of(
@@ -149,11 +170,21 @@ def recognised(
     return trace.recognised[key]
 
 
+def metric_of_step(trace: Trace, call: Call | None) -> str | None:
+    """Return the torchmetrics class of a chain that keeps its graph and loses its derivative."""
+    view = trace.losses[-1] if trace.losses else None
+    hard = [o for o in call.outputs if o.mark == HARD] if call is not None else []
+    if view is None or view.value is None or call is None or not call.inputs or not hard:
+        return None
+    found = recognised(trace, Cut(call, call.inputs[0], hard[0]), view)
+    return found.name if found is not None and found.kind != "integer" else None
+
+
 def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:
     """Return the syntax node of the operand of an addition that a term is."""
     if isinstance(node, ast.BinOp):
         if term.position < 0:
-            return next((n for n in (node.right, node.left) if not _is_tensor_side(n, term)), None)
+            return next((n for n in (node.right, node.left) if not _is_tensor_side(n)), None)
         reverse = term.call.name in {"__radd__", "__rsub__"}
         return (
             (node.left, node.right)[(term.position + reverse) % 2]
@@ -165,5 +196,5 @@ def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:
     return None
 
 
-def _is_tensor_side(node: ast.AST, term: Term) -> bool:
+def _is_tensor_side(node: ast.AST) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub))

@@ -16,7 +16,6 @@ from torch import Tensor
 from lightning_gradguard.flow import State, held, state_of
 from lightning_gradguard.steady import LateShelf, Shelf, Track, can_sample
 
-
 __all__ = ["Audit", "Track", "states_of", "value_sample"]
 
 _SAMPLES = 16
@@ -62,7 +61,7 @@ class Audit:
             self._restart()
             named = {n: p for n, p in named.items() if not (empty_ok and _is_empty(p))}
             states = dict(zip(named, states_of([p.grad for p in named.values()]), strict=True))
-        known = {n: s for n, s in states.items() if s is not State.EMPTY}
+        known: dict[str, State] = {n: s for n, s in states.items() if s is not State.EMPTY}
         for name, state in known.items():
             track = self.track(name, named[name])
             track.note(state, step)
@@ -215,8 +214,8 @@ def _norm(grads: list[Tensor]) -> float:
     """Return the L2 norm of tensors of one type on one device."""
     if type(grads[0]) is not Tensor:
         return math.hypot(*(float(torch.linalg.vector_norm(g)) for g in grads))
-    wide = {"dtype": torch.float32} if grads[0].element_size() == 2 else {}  # noqa: PLR2004
-    norms = torch.stack(torch._foreach_norm(grads, **wide))  # type: ignore[attr-defined]  # noqa: SLF001
+    wide = torch.float32 if grads[0].element_size() == 2 else None  # noqa: PLR2004
+    norms = torch.stack(torch._foreach_norm(grads, 2, dtype=wide))  # noqa: SLF001
     return float(torch.linalg.vector_norm(norms.double()))
 
 

@@ -174,7 +174,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._ask("trace", "before_backward", loss)
         if self._agreement is not None:
             exchanges = getattr(trainer.model, "require_backward_grad_sync", True)
-            unseen(lambda: self._agreement.before_backward(loss, exchanges=exchanges))
+            unseen(self._agreement.before_backward, loss, exchanges)
         self._tell(trainer)
         if any(d.code == "GG101" for d in self.report.diagnostics) and not loss.requires_grad:
             raise GradGuardError.of(self.report, _TORCH_TEXT)

@@ -2,12 +2,12 @@
 """Watch one backward pass node by node: where a gradient died, vanished from the graph, or broke.
 
 Hooks on the autograd nodes of one traced step note, for every edge, whether the gradient that left
-it was missing, zero, alive or not finite. A query then climbs from a parameter to the nodes at which
-a live gradient went in and none came out. Numbers for the explanation are read from the tensors that
-the node itself saved for its backward pass.
+it was missing, zero, alive or not finite. A query then climbs from a parameter to the nodes at
+which a live gradient went in and none came out. Numbers for the explanation are read from the
+tensors that the node itself saved for its backward pass.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -18,24 +18,28 @@ from torch.autograd.graph import Node
 
 from lightning_gradguard.trace import LossView
 
-__all__ = ["Flow", "Kill", "State", "state_of"]
+__all__ = ["Flow", "Kill", "State", "family_of", "held", "state_of"]
 
 _SAVED = ("result", "self", "other", "mat1", "mat2", "vec1", "vec2", "input", "weight", "output",
           "condition", "min", "max", "threshold", "dim", "total_weight", "index", "target", "mask",
-          "min_val", "max_val", "exponent", "result0", "result1", "lambd", "batch1", "batch2", "mat2",
+          "min_val", "max_val", "exponent", "result0", "result1", "lambd", "batch1", "batch2",
           "tensor1", "tensor2", "rounding_mode", "vec", "p")  # fmt: skip
 # For products: the edge whose gradient is lost -> the edge of the other factor.
 _SWAP = {0: 1, 1: 0}
 _SWAP_ADDED = {1: 2, 2: 1}
-_PARTNER = {"Mul": _SWAP, "Mm": _SWAP, "Bmm": _SWAP, "Convolution": _SWAP, "Linear": _SWAP, "Dot": _SWAP,
-            "Mv": _SWAP, "Addmm": _SWAP_ADDED, "Addmv": _SWAP_ADDED, "Baddbmm": _SWAP_ADDED,
-            "Addcmul": _SWAP_ADDED, "Div": {1: 0}}  # fmt: skip
+_PARTNER = {"Mul": _SWAP, "Mm": _SWAP, "Bmm": _SWAP, "Convolution": _SWAP, "Linear": _SWAP,
+            "Dot": _SWAP, "Mv": _SWAP, "Addmm": _SWAP_ADDED, "Addmv": _SWAP_ADDED,
+            "Baddbmm": _SWAP_ADDED, "Addcmul": _SWAP_ADDED, "Div": {1: 0}}  # fmt: skip
 # The saved tensors that hold the operands of the edges.
 _OPERANDS = {"Mul": ("self", "other"), "Mm": ("self", "mat2"), "Bmm": ("self", "mat2"),
-             "Convolution": ("input", "weight"), "Linear": ("input", "weight"), "Dot": ("self", "tensor"),
-             "Mv": ("self", "vec"), "Addmm": ("", "mat1", "mat2"), "Addmv": ("", "mat", "vec"),
+             "Convolution": ("input", "weight"), "Linear": ("input", "weight"),
+             "Dot": ("self", "tensor"), "Mv": ("self", "vec"), "Addmm": ("", "mat1", "mat2"),
+             "Addmv": ("", "mat", "vec"),
              "Baddbmm": ("", "batch1", "batch2"), "Addcmul": ("", "tensor1", "tensor2"),
              "Div": ("self", "other")}  # fmt: skip
+
+
+_Grads = tuple[Tensor | None, ...]
 
 
 class State(IntEnum):
@@ -87,9 +91,10 @@ class Flow:
         self.inputs: dict[int, State] = {}
         self.facts: dict[int, dict[str, Any]] = {}
         self._seqs = {index: seq for seq, index in view.seqs.items()}
+        self._living: set[int] | None = None
         self._nodes: list[Node] | None = nodes
         self._handles = [
-            node.register_hook(self._hook(index))  # type: ignore[no-untyped-call]
+            node.register_hook(self._hook(index))
             for index, node in enumerate(nodes)
             if view.children[index]
         ]
@@ -101,8 +106,8 @@ class Flow:
         self._handles = []
         self._nodes = None
 
-    def _hook(self, index: int) -> Any:
-        def after(grad_inputs: tuple[Any, ...], grad_outputs: tuple[Any, ...]) -> None:
+    def _hook(self, index: int) -> Callable[[_Grads, _Grads], None]:
+        def after(grad_inputs: _Grads, grad_outputs: _Grads) -> None:
             worst = State.ALIVE
             for edge, grad in enumerate(grad_inputs):
                 if edge < len(self.view.children[index]) and self.view.children[index][edge] >= 0:
@@ -115,7 +120,7 @@ class Flow:
 
         return after
 
-    def _explain(self, index: int, grad_outputs: tuple[Any, ...]) -> None:
+    def _explain(self, index: int, grad_outputs: _Grads) -> None:
         states = [state_of(g) for g in grad_outputs if g is not None]
         self.inputs[index] = max(states, default=State.NONE)
         if self._nodes is not None and index not in self.facts:
@@ -149,8 +154,8 @@ class Flow:
         return sorted(_distinct(found), key=lambda k: k.node)
 
     def broke(self) -> list[Kill]:
-        """Return the nodes that turned finite gradients into non-finite ones, nearest to the loss first."""
-        origins = {}
+        """Return the nodes that turned finite gradients into others, nearest to the loss first."""
+        origins: dict[int, int] = {}
         for (node, edge), state in sorted(self.edges.items()):
             if state is State.NONFINITE and self._came(node) is not State.NONFINITE:
                 origins.setdefault(node, edge)
@@ -158,21 +163,23 @@ class Flow:
 
     def live_leaves(self, node: int) -> bool:
         """Say whether a live gradient runs from a node down to some leaf."""
-        stack, seen = [node], {node}
+        if self._nodes is not None:  # still under way
+            return node in self._alive_above_leaves()
+        if self._living is None:
+            self._living = self._alive_above_leaves()
+        return node in self._living
+
+    def _alive_above_leaves(self) -> set[int]:
+        """Return the nodes from which a live gradient runs down to some leaf, and the leaves."""
+        above = self._above()
+        stack = [n for n, children in enumerate(self.view.children) if not children]
+        found = set(stack)
         while stack:
-            current = stack.pop()
-            children = self.view.children[current]
-            if not children:
-                return True
-            for edge, child in enumerate(children):
-                if (
-                    child >= 0
-                    and child not in seen
-                    and self.edges.get((current, edge), State.NONE) >= State.ALIVE
-                ):
-                    seen.add(child)
-                    stack.append(child)
-        return False
+            for parent, edge in above.get(stack.pop(), ()):
+                if parent not in found and self.edges.get((parent, edge), State.NONE) >= State.ALIVE:
+                    found.add(parent)
+                    stack.append(parent)
+        return found
 
     def deaths(self, node: int) -> list[Kill]:
         """Return where the gradient of one value dies, if no live gradient of it reaches a leaf."""
@@ -188,10 +195,6 @@ class Flow:
                     stack.append(child)
         return frozenset(n for n in seen if not self.view.children[n])
 
-    def reaches(self, leaf: int) -> bool:
-        """Say whether some live gradient arrived at a leaf."""
-        return self.live_ways(leaf) > 0
-
     def live_ways(self, leaf: int) -> int:
         """Return on how many edges a live gradient arrived at a leaf."""
         entering = self._above().get(leaf, ())
@@ -202,7 +205,7 @@ class Flow:
         kill = self._kill(
             node, _how(self.edges.get((node, edge), State.NONE), self._came(node)), edge
         )
-        other = _PARTNER.get(_family(kill.name), {}).get(edge)
+        other = _PARTNER.get(family_of(kill.name), {}).get(edge)
         if other is None or not _is_zero(kill, other):
             return [kill]
         children = self.view.children[node]
@@ -243,7 +246,7 @@ class Flow:
         return found
 
     def _meeting(self, node: int, alive: list[tuple[int, int]]) -> Kill:
-        """Return the kill at a node whose incoming gradients are alive one by one and zero together."""
+        """Return the kill at a node whose incoming gradients are zero only when they meet."""
         kill = self._kill(node, "cancel" if len(alive) > 1 else "hook", 0)
         kill.facts["meets_at"] = self._common(sorted({parent for parent, _ in alive}))
         return kill
@@ -318,9 +321,9 @@ def state_of(grad: Tensor | None) -> State:
 
 
 def held(tensor: Tensor) -> Tensor:
-    """Return what this rank holds of a tensor that is spread over ranks; reading more takes a collective."""
-    spread = getattr(tensor, "to_local", None)
-    return tensor if spread is None else spread()  # type: ignore[no-any-return]
+    """Return what this rank holds of a spread tensor; reading more would take a collective."""
+    spread: Callable[[], Tensor] | None = getattr(tensor, "to_local", None)
+    return tensor if spread is None else spread()
 
 
 def _how(state: State, came: State) -> str:
@@ -337,13 +340,13 @@ def _distinct(kills: Iterable[Kill]) -> Iterator[Kill]:
             yield kill
 
 
-def _family(name: str) -> str:
+def family_of(name: str) -> str:
     """Return the operation of a node, as in `Addmm` for `AddmmBackward0`."""
     return name.partition("Backward")[0]
 
 
 def _is_zero(kill: Kill, operand: int) -> bool:
-    names = _OPERANDS.get(_family(kill.name), ())
+    names = _OPERANDS.get(family_of(kill.name), ())
     fact = kill.facts.get(names[operand]) if operand < len(names) else None
     return isinstance(fact, dict) and bool(fact.get("zero"))
 

@@ -2,10 +2,11 @@
 """Find the names of tensors that the loss trains and the module does not know."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
+from torch.autograd.graph import Node
 
 from lightning_gradguard import definitions, syntax
 from lightning_gradguard.source import Span, locate
@@ -14,7 +15,9 @@ from lightning_gradguard.trace import Trace
 __all__ = ["hidden_tensors"]
 
 _DEPTH = 4
-_FRAMEWORKS = frozenset({"torch", "pytorch_lightning", "lightning", "builtins"})
+_MAX_NODES = 1000
+_FRAMEWORKS = frozenset({"torch", "pytorch_lightning", "lightning"})
+_REGISTERED = frozenset({"_parameters", "_buffers", "_modules", "_trainer"})
 
 
 def hidden_tensors(
@@ -51,22 +54,19 @@ def _kept(
 ) -> Iterator[tuple[str, Tensor, nn.Module, str]]:
     """Yield the wanted leaves below plain attributes of the registered modules."""
     for prefix, module in model.named_modules():
+        stem = f"{prefix}." if prefix else ""
         for attribute, item in (*vars(module).items(), *_class_tensors(type(module))):
-            if attribute.startswith("_") and attribute in {
-                "_parameters",
-                "_buffers",
-                "_modules",
-                "_trainer",
-            }:
+            if attribute in _REGISTERED:
                 continue
-            base = f"{prefix}.{attribute}" if prefix else attribute
-            for name, tensor in _tensors(item, base, _DEPTH):
-                for leaf in _leaves(tensor):
-                    if id(leaf) in wanted:
-                        yield name, leaf, module, attribute
-        for attribute, buffer in module._buffers.items():
-            if buffer is not None and id(buffer) in wanted:
-                yield f"{prefix}.{attribute}" if prefix else attribute, buffer, module, attribute
+            for name, tensor in _tensors(item, stem + attribute, _DEPTH):
+                yield from (
+                    (name, leaf, module, attribute)
+                    for leaf in _leaves(tensor)
+                    if id(leaf) in wanted
+                )
+        for attribute, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
+            if id(buffer) in wanted:
+                yield stem + attribute, buffer, module, attribute
 
 
 def _class_tensors(cls: type) -> Iterator[tuple[str, Any]]:
@@ -77,29 +77,29 @@ def _class_tensors(cls: type) -> Iterator[tuple[str, Any]]:
             yield from ((k, v) for k, v in vars(owner).items() if isinstance(v, kinds))
 
 
-def _tensors(item: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _tensors(item: object, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors in nested containers, modules in training mode and plain objects."""
     if isinstance(item, Tensor):
         yield name, item
     elif isinstance(item, nn.Module):
         if item.training:
             yield from ((f"{name}.{n}", p) for n, p in item.named_parameters())
-    elif depth and isinstance(item, Mapping):
-        for key, value in item.items():
+    elif depth:
+        for key, value in _parts(item):
             yield from _tensors(value, f"{name}.{key}", depth - 1)
-    elif depth and isinstance(item, (list, tuple, set)):
-        for key, value in enumerate(item):
-            yield from _tensors(value, f"{name}.{key}", depth - 1)
-    elif depth and isinstance(item, functools.partial):
-        yield from _tensors([*item.args, *item.keywords.values()], name, depth - 1)
-    elif depth and hasattr(item, "__dict__") and not isinstance(item, type) and not callable(item):
-        if type(item).__module__.partition(".")[0] not in {
-            "torch",
-            "pytorch_lightning",
-            "lightning",
-        }:
-            for key, value in list(vars(item).items()):
-                yield from _tensors(value, f"{name}.{key}", depth - 1)
+
+
+def _parts(item: object) -> Iterable[tuple[object, object]]:
+    """Return what a container or a plain object of the user's holds, by key."""
+    if isinstance(item, Mapping):
+        return item.items()
+    if isinstance(item, (list, tuple, set)):
+        return enumerate(item)
+    if isinstance(item, functools.partial):
+        return enumerate([*item.args, *item.keywords.values()])
+    if callable(item) or type(item).__module__.partition(".")[0] in _FRAMEWORKS:
+        return ()
+    return list(getattr(item, "__dict__", {}).items())
 
 
 def _leaves(tensor: Tensor) -> Iterator[Tensor]:
@@ -109,8 +109,8 @@ def _leaves(tensor: Tensor) -> Iterator[Tensor]:
     if tensor.grad_fn is None:
         yield tensor
         return
-    stack, seen = [tensor.grad_fn], set()
-    while stack and len(seen) < 1000:
+    stack, seen = [tensor.grad_fn], set[Node]()
+    while stack and len(seen) < _MAX_NODES:
         node = stack.pop()
         if node in seen:
             continue

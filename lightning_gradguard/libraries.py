@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Functions of other libraries in, the torchmetrics class of the same metric out.
 
-Knows sklearn, scipy, numpy and a few text and image packages by the names of their functions as they
-stand in the user's source text; nothing is imported.
+Knows sklearn, scipy, numpy and a few text and image packages by the names of their functions as
+they stand in the user's source text; nothing is imported.
 """
 
 import ast
@@ -26,48 +26,106 @@ __all__ = [
 
 # Function -> class; a star stands for Binary, Multiclass or Multilabel.
 _FUNCTIONS: Mapping[str, str] = {
-    "accuracy_score": "*Accuracy", "balanced_accuracy_score": "MulticlassAccuracy", "f1_score": "*F1Score",
-    "fbeta_score": "*FBetaScore", "precision_score": "*Precision", "recall_score": "*Recall",
-    "jaccard_score": "*JaccardIndex", "hamming_loss": "*HammingDistance", "zero_one_loss": "*Accuracy",
-    "matthews_corrcoef": "*MatthewsCorrCoef", "cohen_kappa_score": "*CohenKappa", "roc_auc_score": "*AUROC",
-    "average_precision_score": "*AveragePrecision", "confusion_matrix": "*ConfusionMatrix",
-    "ndcg_score": "RetrievalNormalizedDCG", "top_k_accuracy_score": "MulticlassAccuracy", "r2_score": "R2Score",
-    "mean_absolute_error": "MeanAbsoluteError", "mean_squared_error": "MeanSquaredError",
-    "root_mean_squared_error": "MeanSquaredError", "mean_absolute_percentage_error": "MeanAbsolutePercentageError",
-    "explained_variance_score": "ExplainedVariance", "spearmanr": "SpearmanCorrCoef",
-    "kendalltau": "KendallRankCorrCoef", "weightedtau": "KendallRankCorrCoef", "pearsonr": "PearsonCorrCoef",
-    "corrcoef": "PearsonCorrCoef", "label_ranking_average_precision_score": "MultilabelRankingAveragePrecision",
-    "label_ranking_loss": "MultilabelRankingLoss", "coverage_error": "MultilabelCoverageError",
-    "precision_recall_fscore_support": "*F1Score", "structural_similarity": "StructuralSimilarityIndexMeasure",
-    "peak_signal_noise_ratio": "PeakSignalNoiseRatio", "wer": "WordErrorRate", "cer": "CharErrorRate",
-    "sentence_bleu": "BLEUScore", "corpus_bleu": "BLEUScore", "adjusted_rand_score": "AdjustedRandScore",
-    "normalized_mutual_info_score": "NormalizedMutualInfoScore", "v_measure_score": "VMeasureScore",
-    "mutual_info_score": "MutualInfoScore", "hinge_loss": "*HingeLoss",
-}  # fmt: skip
+    "accuracy_score": "*Accuracy",
+    "balanced_accuracy_score": "MulticlassAccuracy",
+    "f1_score": "*F1Score",
+    "fbeta_score": "*FBetaScore",
+    "precision_score": "*Precision",
+    "recall_score": "*Recall",
+    "jaccard_score": "*JaccardIndex",
+    "hamming_loss": "*HammingDistance",
+    "zero_one_loss": "*Accuracy",
+    "matthews_corrcoef": "*MatthewsCorrCoef",
+    "cohen_kappa_score": "*CohenKappa",
+    "roc_auc_score": "*AUROC",
+    "average_precision_score": "*AveragePrecision",
+    "confusion_matrix": "*ConfusionMatrix",
+    "ndcg_score": "RetrievalNormalizedDCG",
+    "top_k_accuracy_score": "MulticlassAccuracy",
+    "r2_score": "R2Score",
+    "mean_absolute_error": "MeanAbsoluteError",
+    "mean_squared_error": "MeanSquaredError",
+    "root_mean_squared_error": "MeanSquaredError",
+    "mean_absolute_percentage_error": "MeanAbsolutePercentageError",
+    "explained_variance_score": "ExplainedVariance",
+    "spearmanr": "SpearmanCorrCoef",
+    "kendalltau": "KendallRankCorrCoef",
+    "weightedtau": "KendallRankCorrCoef",
+    "pearsonr": "PearsonCorrCoef",
+    "corrcoef": "PearsonCorrCoef",
+    "label_ranking_average_precision_score": "MultilabelRankingAveragePrecision",
+    "label_ranking_loss": "MultilabelRankingLoss",
+    "coverage_error": "MultilabelCoverageError",
+    "precision_recall_fscore_support": "*F1Score",
+    "structural_similarity": "StructuralSimilarityIndexMeasure",
+    "peak_signal_noise_ratio": "PeakSignalNoiseRatio",
+    "wer": "WordErrorRate",
+    "cer": "CharErrorRate",
+    "sentence_bleu": "BLEUScore",
+    "corpus_bleu": "BLEUScore",
+    "adjusted_rand_score": "AdjustedRandScore",
+    "normalized_mutual_info_score": "NormalizedMutualInfoScore",
+    "v_measure_score": "VMeasureScore",
+    "mutual_info_score": "MutualInfoScore",
+    "hinge_loss": "*HingeLoss",
+}
 _LIBRARIES = frozenset({"sklearn", "scipy", "numpy", "np", "skimage", "jiwer", "nltk", "torcheval"})
 _TASKS = {"label": "Multiclass", "multilabel": "Multilabel"}
 _UPPER = {
-    "auroc": "AUROC", "roc": "ROC", "f1": "F1", "fbeta": "FBeta", "corrcoef": "CorrCoef", "bleu": "BLEU", "mse": "MSE",
-    "kl": "KL", "ndcg": "NDCG", "r2": "R2", "iou": "IoU", "map": "MAP", "mrr": "MRR", "dcg": "DCG",
-}  # fmt: skip
+    "auroc": "AUROC",
+    "roc": "ROC",
+    "f1": "F1",
+    "fbeta": "FBeta",
+    "corrcoef": "CorrCoef",
+    "bleu": "BLEU",
+    "mse": "MSE",
+    "kl": "KL",
+    "ndcg": "NDCG",
+    "r2": "R2",
+    "iou": "IoU",
+    "map": "MAP",
+    "mrr": "MRR",
+    "dcg": "DCG",
+}
 # torchmetrics functions whose class is not the function's name in camel case.
 _RENAMED: Mapping[str, str] = {
-    "spearman_corrcoef": "SpearmanCorrCoef", "kendall_rank_corrcoef": "KendallRankCorrCoef",
-    "binary_matthews_corrcoef": "BinaryMatthewsCorrCoef", "multiclass_matthews_corrcoef": "MulticlassMatthewsCorrCoef",
-    "multilabel_matthews_corrcoef": "MultilabelMatthewsCorrCoef", "pearson_corrcoef": "PearsonCorrCoef",
-    "retrieval_normalized_dcg": "RetrievalNormalizedDCG", "retrieval_reciprocal_rank": "RetrievalMRR",
-    "retrieval_average_precision": "RetrievalMAP", "structural_similarity_index_measure": "StructuralSimilarityIndexMeasure",
-    "concordance_corrcoef": "ConcordanceCorrCoef", "mean_iou": "MeanIoU", "dice_score": "DiceScore", "dice": "DiceScore",
-    "bleu_score": "BLEUScore", "rouge_score": "ROUGEScore", "translation_edit_rate": "TranslationEditRate",
+    "spearman_corrcoef": "SpearmanCorrCoef",
+    "kendall_rank_corrcoef": "KendallRankCorrCoef",
+    "binary_matthews_corrcoef": "BinaryMatthewsCorrCoef",
+    "multiclass_matthews_corrcoef": "MulticlassMatthewsCorrCoef",
+    "multilabel_matthews_corrcoef": "MultilabelMatthewsCorrCoef",
+    "pearson_corrcoef": "PearsonCorrCoef",
+    "retrieval_normalized_dcg": "RetrievalNormalizedDCG",
+    "retrieval_reciprocal_rank": "RetrievalMRR",
+    "retrieval_average_precision": "RetrievalMAP",
+    "structural_similarity_index_measure": "StructuralSimilarityIndexMeasure",
+    "concordance_corrcoef": "ConcordanceCorrCoef",
+    "mean_iou": "MeanIoU",
+    "dice_score": "DiceScore",
+    "dice": "DiceScore",
+    "bleu_score": "BLEUScore",
+    "rouge_score": "ROUGEScore",
+    "translation_edit_rate": "TranslationEditRate",
     "multiscale_structural_similarity_index_measure": "MultiScaleStructuralSimilarityIndexMeasure",
-}  # fmt: skip
+}
 _MODULES: Mapping[str, str] = {
-    "SpearmanCorrCoef": "regression", "KendallRankCorrCoef": "regression", "PearsonCorrCoef": "regression",
-    "ConcordanceCorrCoef": "regression", "R2Score": "regression", "ExplainedVariance": "regression",
-    "DiceScore": "segmentation", "MeanIoU": "segmentation", "StructuralSimilarityIndexMeasure": "image",
-    "PeakSignalNoiseRatio": "image", "SignalNoiseRatio": "audio", "BLEUScore": "text", "ROUGEScore": "text",
-    "EditDistance": "text", "CharErrorRate": "text", "WordErrorRate": "text",
-}  # fmt: skip
+    "SpearmanCorrCoef": "regression",
+    "KendallRankCorrCoef": "regression",
+    "PearsonCorrCoef": "regression",
+    "ConcordanceCorrCoef": "regression",
+    "R2Score": "regression",
+    "ExplainedVariance": "regression",
+    "DiceScore": "segmentation",
+    "MeanIoU": "segmentation",
+    "StructuralSimilarityIndexMeasure": "image",
+    "PeakSignalNoiseRatio": "image",
+    "SignalNoiseRatio": "audio",
+    "BLEUScore": "text",
+    "ROUGEScore": "text",
+    "EditDistance": "text",
+    "CharErrorRate": "text",
+    "WordErrorRate": "text",
+}
 
 
 def class_of(name: str) -> str:
@@ -116,7 +174,7 @@ def torchmetrics_of(function: str, kind: str) -> str:
 
 def in_source(stacks: Sequence[Stack]) -> str:
     """Return the known library function that the code around some calls uses, `""` if none."""
-    codes = list(dict.fromkeys(site[0] for stack in stacks for site in stack))
+    codes = list(dict.fromkeys(c for stack in stacks for c, _ in stack if c.co_name != "<module>"))
     for code in codes:
         found = _called(code)
         if found:
@@ -126,7 +184,7 @@ def in_source(stacks: Sequence[Stack]) -> str:
 
 
 def loops(stack: Stack) -> bool:
-    """Say whether the code around a call may compute an edit distance: it has nested loops somewhere."""
+    """Say whether the code around a call may compute an edit distance: it has nested loops."""
     module = syntax.tree(stack[0][0].co_filename) if stack else None
     if module is None:
         return True
@@ -139,8 +197,8 @@ def loops(stack: Stack) -> bool:
 def formulas(stacks: Sequence[Stack]) -> tuple[str, ...]:
     """Return the endings of the classes whose formula stands in the code around some calls.
 
-    A union speaks for Jaccard, a doubled numerator for F1, a difference of products under a root for
-    Matthews; only operators and library functions count, never the names of variables.
+    A union speaks for Jaccard, a doubled numerator for F1, a difference of products under a root
+    for Matthews; only operators and library functions count, never the names of variables.
     """
     nodes = [n for stack in stacks for c, _ in stack if (n := syntax.function_node(c)) is not None]
     parts = [p for node in dict.fromkeys(nodes) for p in ast.walk(node)]

@@ -1,43 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reachability queries on a trace: what the loss is made of, and where the way to a parameter is cut.
+"""Reachability queries on a trace: what the loss is made of, and where a parameter is cut off.
 
-Data flow is wider than gradient flow. A cut is an edge that carries data on to a loss and no gradient
-back; it is found by following what a parameter feeds until the first value that cannot carry a
-gradient any further.
+Data flow is wider than gradient flow. A cut is an edge that carries data on to a loss and no
+gradient back; it is found by following what a parameter feeds until the first value that cannot
+carry a gradient any further.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from lightning_gradguard import ops
-from lightning_gradguard.source import Stack
 from lightning_gradguard.dataflow import depends, operand_depends
+from lightning_gradguard.source import Stack
 from lightning_gradguard.syntax import callee, is_bare, reflows
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
 
-__all__ = ["Cut", "Lineage", "Term"]
+__all__ = ["Cut", "Lineage", "Term", "function_name"]
+
 
 _MAX_CUTS = 12
 _MAX_EXITS = 200
-_ADDITIVE = frozenset(
-    [
-        "add",
-        "__add__",
-        "__radd__",
-        "__iadd__",
-        "add_",
-        "sub",
-        "__sub__",
-        "__rsub__",
-        "__isub__",
-        "sub_",
-        "rsub",
-        "subtract",
-    ]
-)
 _SUBTRACT = frozenset(["sub", "__sub__", "__rsub__", "__isub__", "sub_", "rsub", "subtract"])
-_SCALING = frozenset(["mul", "__mul__", "__rmul__", "__imul__", "mul_", "multiply", "div", "__truediv__", "__itruediv__", "div_", "true_divide", "divide", "neg", "__neg__", "negative", "neg_"])  # fmt: skip
-_PASSING = frozenset(["clone", "view", "reshape", "squeeze", "unsqueeze", "float", "double", "half", "to", "type", "type_as", "contiguous", "mean", "sum", "flatten", "as_tensor", "requires_grad_", "requires_grad=", "nanmean", "nansum", "detach_"])  # fmt: skip
+_ADDITIVE = _SUBTRACT | {"add", "__add__", "__radd__", "__iadd__", "add_"}
+_SCALING = frozenset([
+    "mul", "__mul__", "__rmul__", "__imul__", "mul_", "multiply", "div", "__truediv__",
+    "__itruediv__", "div_", "true_divide", "divide", "neg", "__neg__", "negative", "neg_",
+])  # fmt: skip
+_PASSING = frozenset([
+    "clone", "view", "reshape", "squeeze", "unsqueeze", "float", "double", "half", "to", "type",
+    "type_as", "contiguous", "mean", "sum", "flatten", "as_tensor", "requires_grad_",
+    "requires_grad=", "nanmean", "nansum", "detach_",
+])  # fmt: skip
+
 _JOINING = frozenset(["stack", "cat", "hstack", "vstack", "concat", "concatenate"])
 _TRIVIAL = (0, 1, -1, 2, 0.5, 0.0, 1.0)
 
@@ -152,7 +146,7 @@ class Lineage:
         return value.rg and value.seq in self.reached[0]
 
     def ancestors(self, values: Iterable[Value]) -> set[Value]:
-        """Return every value from which data flows into the given ones, numbers outside torch included."""
+        """Return every value from which data flows into the given ones, outside torch as well."""
         self._link()
         seen: set[Value] = set(values)
         stack = list(seen)
@@ -179,7 +173,7 @@ class Lineage:
     # -- cuts
 
     def cuts(self, losses: Iterable[Value]) -> dict[Value, tuple[Cut, ...]]:
-        """Return value -> the first cuts on its ways to the given losses, the likeliest culprit first.
+        """Return value -> the first cuts on its ways to some losses, the likeliest culprit first.
 
         Only values that could carry a gradient are listed; a value whose ways all stay alive, or
         lead nowhere, has none.
@@ -199,8 +193,8 @@ class Lineage:
     def rank(self, cut: Cut, goal: set[Value]) -> tuple[int, int, int, int]:
         """Return the order in which cuts on the same way are to be blamed, the likeliest first.
 
-        A deliberate stop in front of an operation that cuts anyway costs nothing; of the rest, the cut
-        whose data goes through more trained parameters is the main road.
+        A deliberate stop in front of an operation that cuts anyway costs nothing; of the rest, the
+        cut whose data goes through more trained parameters is the main road.
         """
         key = (cut.call.index, cut.output.index if cut.output is not None else -1)
         known = self._ranks.get(key)
@@ -211,13 +205,13 @@ class Lineage:
         return known
 
     def _downstream(self, cut: Cut, goal: set[Value]) -> tuple[int, bool]:
-        """Return how many trained parameters a cut's data meets, and whether some way on is smooth."""
+        """Return how many trained parameters a cut's data meets, and whether a way on is smooth."""
         start = (
             [cut.output]
             if cut.output is not None
             else list(cut.reentry.outputs if cut.reentry else ())
         )
-        tainted, smooth, met = set(start), set(start), set()
+        tainted, smooth, met = set(start), set(start), set[str]()
         for call in self.trace.calls[cut.call.index + 1 :]:
             if not any(v in tainted for v in call.inputs):
                 continue
@@ -279,11 +273,11 @@ class Lineage:
     def main_cuts(
         self, name: str, cuts: tuple[Cut, ...], goals: Collection[Value] = ()
     ) -> tuple[Cut, ...]:
-        """Leave out the cuts whose data joins a way that is still alive, and is cut again further on.
+        """Leave out the cuts whose data joins a way that is alive, and is cut again further on.
 
         The idiom `x + (q - x).detach()` is such a cut: what it stops comes back with `x`.
         """
-        if len(cuts) < 2:
+        if not cuts[1:]:
             return cuts
         live = self._live_from(self.trace.params[name])
         ends = set(goals) or {v.value for v in self.trace.losses if v.value is not None}
@@ -302,7 +296,7 @@ class Lineage:
         return live
 
     def _gets_past(self, cut: Cut, live: set[Value], ends: Collection[Value]) -> bool:
-        """Say whether the data of a cut reaches an end without meeting a value that is still alive."""
+        """Say whether the data of a cut reaches an end without meeting a value that is alive."""
         start = [cut.output] if cut.output is not None else self._reentered(cut.call, live)
         tainted = {o for o in start if o not in live}
         for call in self.trace.calls[cut.call.index + 1 :]:
@@ -316,7 +310,7 @@ class Lineage:
         return not tainted.isdisjoint(ends)
 
     def _reentered(self, call: Call, live: set[Value]) -> list[Value]:
-        """Return what is made of the plain values that an exit hands out, nothing if that is alive."""
+        """Return what is made of the plain values of an exit, nothing if that is alive."""
         entries = self._links_of(call)
         if entries and live.issuperset(entries[0].outputs):
             return []
@@ -376,7 +370,7 @@ class Lineage:
         ]
 
     def discarded_sums(self, view: LossView) -> list[Call]:
-        """Return additions to a part of the loss whose result nobody reads, as `loss.add(penalty)`."""
+        """Return sums with a part of the loss whose result nobody reads, as `loss.add(penalty)`."""
         spine: set[Value] = set()
         if view.value is not None:
             self._descend(view.value, [], spine)
@@ -459,7 +453,7 @@ def _is_lost_sum(call: Call, spine: set[Value], used: Mapping[Value, list[Call]]
 
 
 def _is_linear(call: Call, value: Value) -> bool:
-    """Say whether a call only adds, scales or reshapes, so that its operands are terms of the loss."""
+    """Say whether a call only adds, scales or reshapes: its operands are terms of the loss."""
     small = len(value.shape) == 0
     if call.name in _ADDITIVE:
         return small or (len(value.shape) == 1 and call.name not in _SUBTRACT)
@@ -504,7 +498,7 @@ def _takes_python(call: Call) -> bool:
 
 
 def _leading_to_parameters(view: LossView) -> Iterator[int]:
-    """Yield the sequence numbers of the nodes below which a parameter lies, or may lie out of sight."""
+    """Yield the sequence numbers of the nodes below which a parameter lies, or may lie unseen."""
     above: dict[int, list[int]] = {}
     for node, children in enumerate(view.children):
         for child in children:
@@ -530,12 +524,15 @@ def _number_comes_from(leaving: Call, addition: Call) -> bool:
     return any(c == number for c in addition.constants if _is_number(c)) if told is None else told
 
 
+def _numbers_of(call: Call) -> list[object]:
+    return [c for c in (*call.constants, *call.keywords.values()) if _is_number(c)]
+
+
 def _linked(leaving: Call, entry: Call) -> bool:
     """Say whether the plain value of an exit goes into a later call."""
     number = leaving.exit_value
-    if _is_number(number) and number not in _TRIVIAL:
-        if any(c == number for c in (*entry.constants, *entry.keywords.values()) if _is_number(c)):
-            return True
+    if _is_number(number) and number not in _TRIVIAL and number in _numbers_of(entry):
+        return True
     told = depends(leaving.stack, entry.stack)
     if told is None:
         return not entry.inputs and bool(entry.stack) and not reflows(entry.stack[0])

@@ -20,7 +20,7 @@ from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rerun import Unreplayable, replay
 from lightning_gradguard.scores import Row, Sample, rows
 from lightning_gradguard.source import Stack
-from lightning_gradguard.trace import FED, FREE, HARD, Call, Slot, Trace, Value
+from lightning_gradguard.trace import FED, FREE, HARD, Call, Slot, Trace, Value, domain_of
 
 __all__ = ["Metric", "beside", "recognise"]
 
@@ -30,25 +30,82 @@ _EXACT, _CLOSE = 1e-4, 0.04
 _MAX_TRIES = 30
 _MAX_SCALARS = 12
 _MAX_BESIDE = 4
+_SQUARE = 2
 _MAX_VALUES = 1 << 22  # of scores, of which random ones are drawn
 _LABELS = frozenset({"argmax", "argmin", "max", "min"})
 _COMPARES = frozenset(
-    ["gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal", "__gt__", "__ge__", "__lt__", "__le__"]
+    [
+        "gt",
+        "ge",
+        "lt",
+        "le",
+        "greater",
+        "greater_equal",
+        "less",
+        "less_equal",
+        "__gt__",
+        "__ge__",
+        "__lt__",
+        "__le__",
+    ]
 )
 _AGREES = frozenset(["eq", "ne", "__eq__", "__ne__", "not_equal", "equal", "isclose"])
 _DIFFERS = frozenset(
-    ["ne", "__ne__", "not_equal", "sub", "__sub__", "__rsub__", "rsub", "logical_xor", "__xor__", "bitwise_xor"]
+    [
+        "ne",
+        "__ne__",
+        "not_equal",
+        "sub",
+        "__sub__",
+        "__rsub__",
+        "rsub",
+        "logical_xor",
+        "__xor__",
+        "bitwise_xor",
+    ]
 )
 _ROUNDS = frozenset({"round", "round_"})
 _SIGNS = frozenset({"sign", "sgn", "sign_", "heaviside"})
 _INTEGERS = frozenset(
-    ["long", "int", "short", "to", "type", "type_as", "floor", "ceil", "trunc", "fix", "round", "floor_", "ceil_"]
+    [
+        "long",
+        "int",
+        "short",
+        "to",
+        "type",
+        "type_as",
+        "floor",
+        "ceil",
+        "trunc",
+        "fix",
+        "round",
+        "floor_",
+        "ceil_",
+    ]
 )
 _STEPS = frozenset(["floor", "ceil", "trunc", "fix", "round", "floor_", "ceil_", "round_"])
 _LOGS = frozenset(
-    ["log", "log10", "log2", "log1p", "exp", "expm1", "logsumexp", "log_", "exp_", "sigmoid", "tanh", "softmax", "log_softmax"]
+    [
+        "log",
+        "log10",
+        "log2",
+        "log1p",
+        "exp",
+        "expm1",
+        "logsumexp",
+        "log_",
+        "exp_",
+        "sigmoid",
+        "tanh",
+        "softmax",
+        "log_softmax",
+    ]
 )
 _PRODUCTS = frozenset(["mul", "__mul__", "__rmul__", "multiply", "mul_"])
+_POWERS = frozenset({"pow", "__pow__"})
+_BELOW = frozenset(["lt", "le", "less", "less_equal", "__lt__", "__le__"])
+_BITS = frozenset({"binary", "multilabel", "channels"})
+_How = tuple[str, int | None]
 _ORDERS = frozenset({"argsort", "sort", "topk", "msort"})
 _IGNORED_LABELS = (-100, -1, 255)
 
@@ -81,7 +138,7 @@ class Metric:
 
     @property
     def call(self) -> str:
-        """Return the constructor call, as in `MulticlassAccuracy(num_classes=10, average='micro')`."""
+        """Return the constructor call, as in `MulticlassAccuracy(num_classes=10)`."""
         shown = {k: v for k, v in self.arguments.items() if k != "note"}
         inner = ", ".join(
             f'{k}="{v}"' if isinstance(v, str) else f"{k}={v!r}" for k, v in shown.items()
@@ -98,7 +155,7 @@ def recognise(trace: Trace, cut: Cut, goal: Value | None) -> Metric | None:
     """Return the metric that a cut chain computes on its way to `goal`, if there is one.
 
     Args:
-        trace: the record of the step; the check against the user's number needs the tensors it holds.
+        trace: the record of the step; the check against the user's number needs what it holds.
         cut: where the gradient was lost.
         goal: the loss or the term of it, `None` where that is a plain number.
 
@@ -198,7 +255,7 @@ def _read(value: Value) -> tuple[Value, ...]:
 def _scalars(
     trace: Trace, below: set[Value], above: Mapping[Value, int], goal: Value | None
 ) -> list[Value]:
-    """Return the cut-off scalars on the way to the goal or out of torch, the nearest to the goal first."""
+    """Return the cut-off scalars on the way to the goal or out of torch, the nearest first."""
     if goal is not None and goal in below:
         inside = [v for v in below if v in above and v.mark == HARD and _is_scalar(v)]
         return sorted(inside, key=lambda v: (above[v], _order(v)))[:_MAX_SCALARS]
@@ -238,8 +295,8 @@ def _of_scalar(trace: Trace, goal: Value) -> Metric | None:
     """Recognise the metric of which one scalar is a linear function."""
     best: tuple[float, Metric] | None = None
     for piece in _pieces(trace, goal):
-        for kind, top_k in _kinds(piece):
-            found = _fit(piece, kind, top_k)
+        for how in _kinds(piece):
+            found = _fit(piece, how)
             if found is not None and (best is None or found[0] < best[0]):
                 best = found
         if best is not None and best[0] < _EXACT:
@@ -269,7 +326,7 @@ def _pieces(trace: Trace, goal: Value) -> Iterator[_Piece]:
 def _between(
     trace: Trace, scores: Value, goal: Value, above: Mapping[Value, int]
 ) -> tuple[set[Value], list[Call], list[Value] | None]:
-    """Return values, calls and side inputs between scores and goal; no sides where others feed in."""
+    """Return values, calls and side inputs between scores and goal; no sides if others feed in."""
     inside, calls, sides = {scores}, [], dict[Value, None]()
     first = scores.call.index if scores.call is not None else 0
     for call in trace.calls[first:]:
@@ -319,7 +376,10 @@ def _is_data(leaf: Value) -> bool:
 
 
 def _targets(sides: Sequence[Value]) -> Iterator[tuple[Value, tuple[Value, ...]]]:
-    """Yield values that all use of one piece of data goes through, the earliest first, with the other data."""
+    """Yield values that all use of one piece of data goes through, the earliest first.
+
+    With each comes the other data that takes part.
+    """
     roots: dict[Value, list[Value]] = {}
     for side in sides:
         for leaf in _sources(side, ()):
@@ -351,17 +411,22 @@ def _lineage_of(value: Value) -> list[Value]:
 # -- what the predictions are
 
 
-def _kinds(piece: _Piece) -> list[tuple[str, int]]:
-    """Return the kinds of prediction that the decision may make, with how many of the best count."""
+def _kinds(piece: _Piece) -> list[_How]:  # noqa: PLR0911 - one return a kind
+    """Return the kinds of prediction that the decision may make, each with its number.
+
+    That is how many of the best count, or the label that is left out.
+    """
     name, decision = piece.decision.name, piece.decision
     hard = next(o for o in decision.outputs if o.mark == HARD)
     if hard.dtype is torch.uint8:
         return [("image", 1)]
     if name in _LABELS and not hard.dtype.is_floating_point and hard.dtype is not torch.bool:
-        return [("label", 1)]
+        return _label_kinds(piece)
     if name in _ORDERS:
         best = _shortest(piece, hard)
-        return [("label", 1), ("rank", 1)] if best == 1 else [("topk", best), ("rank", best)]
+        return (
+            [*_label_kinds(piece), ("rank", 1)] if best == 1 else [("topk", best), ("rank", best)]
+        )
     if name in _COMPARES:
         fed = [v for v in decision.inputs if v in piece.inside]
         if len(fed) > 1:
@@ -377,6 +442,20 @@ def _kinds(piece: _Piece) -> list[tuple[str, int]]:
     return []
 
 
+def _label_kinds(piece: _Piece) -> list[_How]:
+    """Return labels, without the one that the target is masked by."""
+    inner = {
+        n
+        for call in _comparisons(piece)
+        for n in _whole_numbers(call)
+        if 0 <= n < _classes(piece) and call.name in _AGREES
+    }
+    return [
+        ("label", _ignored_label(piece)),
+        *([("label", inner.pop())] if len(inner) == 1 else []),
+    ]
+
+
 def _shortest(piece: _Piece, hard: Value) -> int:
     """Return how many of the sorted positions are used."""
     lengths = [
@@ -386,11 +465,13 @@ def _shortest(piece: _Piece, hard: Value) -> int:
     return min(kept, default=1)
 
 
-def _bit_kinds(piece: _Piece, hard: Value) -> list[tuple[str, int]]:
+def _bit_kinds(piece: _Piece, hard: Value) -> list[_How]:
     if math.prod(hard.shape) != math.prod(piece.target.shape):
         return []
     shape = piece.target.shape if len(piece.target.shape) == len(hard.shape) else hard.shape
     many = len(shape) == 2 and shape[-1] > 1  # noqa: PLR2004 - samples and labels
+    if len(shape) > 2 and shape[1] > 1 and piece.target.shape == hard.shape:  # noqa: PLR2004
+        return [("channels", 1), ("binary", 1)]
     return [("multilabel", 1)] if many else [("binary", 1)]
 
 
@@ -408,12 +489,16 @@ def _loses_fraction(value: Value, call: Call) -> bool:
 
 
 def _is_two_valued(piece: _Piece) -> bool:
-    real = piece.trace.tensor_of(piece.target)
+    known = _domain(piece)
+    return known == "bits" if known else piece.decision.name in _ROUNDS
+
+
+def _domain(piece: _Piece) -> str:
+    """Return what the values of the target are, `""` where that is not known."""
     if piece.target.dtype is torch.bool:
-        return True
-    if real is None:
-        return piece.decision.name in _ROUNDS
-    return bool(((real == 0) | (real == 1)).all())
+        return "bits"
+    real = piece.trace.tensor_of(piece.target)
+    return domain_of(real) if real is not None else piece.trace.domains.get(piece.target, "")
 
 
 # -- random batches
@@ -450,9 +535,9 @@ def _draw_target(piece: _Piece, kind: str, source: torch.Generator) -> Tensor:
     graded = _is_multi_hot(piece, kind) and not _has_only_bits(piece)
     if graded:
         return torch.randint(0, 4, value.shape, generator=source).to(value.dtype)
-    if kind in {"binary", "multilabel"} or value.dtype is torch.bool or _is_multi_hot(piece, kind):
+    if kind in _BITS or value.dtype is torch.bool or _is_multi_hot(piece, kind):
         bits = torch.rand(value.shape, generator=source) < 0.45  # noqa: PLR2004 - uneven classes tell metrics apart
-        signed = piece.decision.name in {"sign", "sgn", "sign_"}
+        signed = piece.decision.name in {"sign", "sgn", "sign_"} or _domain(piece) == "signs"
         return (2 * bits.float() - 1 if signed else bits).to(value.dtype)
     if kind == "rank":
         return _draw_ranked(piece, source)
@@ -461,8 +546,7 @@ def _draw_target(piece: _Piece, kind: str, source: torch.Generator) -> Tensor:
 
 
 def _has_only_bits(piece: _Piece) -> bool:
-    real = piece.trace.tensor_of(piece.target)
-    return real is None or bool(((real == 0) | (real == 1)).all())
+    return _domain(piece) in {"", "bits"}
 
 
 def _is_multi_hot(piece: _Piece, kind: str) -> bool:
@@ -493,15 +577,13 @@ def _is_one_hot(piece: _Piece) -> bool:
 
 
 def _draw_ranked(piece: _Piece, source: torch.Generator) -> Tensor:
-    value = piece.target
-    real = piece.trace.tensor_of(value)
+    value, known = piece.target, _domain(piece)
     if value.shape != piece.scores.shape and not value.dtype.is_floating_point:
-        return torch.randint(0, piece.scores.shape[-1], value.shape, generator=source).to(
-            value.dtype
-        )
-    if real is not None and real.numel() and bool(((real == 0) | (real == 1)).all()):
+        count = piece.scores.shape[-1] if piece.scores.shape else 2
+        return torch.randint(0, count, value.shape, generator=source).to(value.dtype)
+    if known == "bits":
         return (torch.rand(value.shape, generator=source) < 0.5).to(value.dtype)  # noqa: PLR2004
-    if (real is not None and bool((real == real.round()).all())) or not value.dtype.is_floating_point:
+    if known == "integers" or not value.dtype.is_floating_point:
         return torch.randint(0, 4, value.shape, generator=source).to(value.dtype)
     return torch.randn(value.shape, generator=source).to(value.dtype)
 
@@ -519,14 +601,14 @@ def _draw_scores(
         mixed = (
             target.reshape(shape).double() if target.numel() == mixed.numel() else 5
         ) + 2 * noise
-    elif kind in {"binary", "multilabel"} or name in _COMPARES:
+    elif kind in _BITS or name in _COMPARES:
         mixed = _around(piece, mixed)
     return mixed.to(piece.scores.dtype)
 
 
 def _toward(piece: _Piece, kind: str, target: Tensor) -> Tensor | None:
     """Return a direction in which the predictions agree with the target."""
-    if kind in {"binary", "multilabel", "rank"} and target.numel() == math.prod(piece.scores.shape):
+    if kind in {*_BITS, "rank"} and target.numel() == math.prod(piece.scores.shape):
         aim = target.reshape(piece.scores.shape).float()
         return aim - aim.mean()
     if kind == "label":
@@ -544,6 +626,8 @@ def _toward(piece: _Piece, kind: str, target: Tensor) -> Tensor | None:
 def _around(piece: _Piece, noise: Tensor) -> Tensor:
     """Spread scores over both sides of the threshold of the decision."""
     name = piece.decision.name
+    if piece.scores not in piece.decision.inputs:
+        return noise
     if name in _ROUNDS:
         return torch.sigmoid(noise)
     if name == "bool":
@@ -591,22 +675,26 @@ def _without(shape: Sequence[int], dim: int) -> tuple[int, ...]:
 def _ignored_label(piece: _Piece) -> int | None:
     """Return the constant that the target is compared with to leave positions out."""
     count = _classes(piece)
+    for call in _comparisons(piece):
+        numbers = _whole_numbers(call)
+        if call.name in _AGREES and any(n < 0 or n >= count for n in numbers):
+            return next(n for n in numbers if n < 0 or n >= count)
+        if call.name in {"ge", "__ge__", "gt", "__gt__"} and numbers and numbers[0] in {0, -1}:
+            return -1
+    return None
+
+
+def _comparisons(piece: _Piece) -> Iterator[Call]:
+    """Yield the comparisons of the target with constants."""
     for value in piece.inside | {p for c in piece.calls for p in c.inputs}:
         for call in _calls_above(value, piece):
-            if (
-                call.name not in _AGREES | _COMPARES
-                or call.recipe is None
-                or not piece.derived(call.inputs[0])
-            ):
-                continue
-            numbers = [
-                p for p in call.recipe[0] if isinstance(p, int) and not isinstance(p, (Slot, bool))
-            ]
-            if call.name in _AGREES and any(n < 0 or n >= count for n in numbers):
-                return next(n for n in numbers if n < 0 or n >= count)
-            if call.name in {"ge", "__ge__", "gt", "__gt__"} and numbers and numbers[0] in {0, -1}:
-                return -1
-    return None
+            if call.name in _AGREES | _COMPARES and call.recipe and piece.derived(call.inputs[0]):
+                yield call
+
+
+def _whole_numbers(call: Call) -> list[int]:
+    parts = call.recipe[0] if call.recipe is not None else ()
+    return [p for p in parts if isinstance(p, int) and not isinstance(p, (Slot, bool))]
 
 
 def _calls_above(value: Value, piece: _Piece) -> Iterator[Call]:
@@ -627,11 +715,10 @@ def _calls_above(value: Value, piece: _Piece) -> Iterator[Call]:
 # -- fitting
 
 
-def _fit(piece: _Piece, kind: str, top_k: int) -> tuple[float, Metric] | None:
+def _fit(piece: _Piece, how: _How) -> tuple[float, Metric] | None:
     """Return the metric that explains the scalar on every random batch, with what is left over."""
-    if kind in {"label", "topk", "binary", "multilabel"} and any(
-        c.name in _LOGS for c in piece.calls
-    ):
+    kind = how[0]
+    if kind in {"label", "topk", "channels", *_BITS} and any(_takes_logs(c) for c in piece.calls):
         return None  # a loss that is made from decisions, not a share of them
     if max(math.prod(v.shape) for v in (piece.scores, piece.target)) > _MAX_VALUES:
         return None
@@ -643,61 +730,64 @@ def _fit(piece: _Piece, kind: str, top_k: int) -> tuple[float, Metric] | None:
             number = float(replay(piece.trace, piece.goal, given))
             if math.isfinite(number):
                 numbers.append(number)
-                tables.append(_table(piece, kind, top_k, given))
+                tables.append(_table(piece, how, given))
     except (Unreplayable, RuntimeError, IndexError, ValueError, TypeError):
         return None
     if len(numbers) < _MIN_DRAWS or max(numbers) - min(numbers) < 1e-9:  # noqa: PLR2004
         return None
     best = _choose(numbers, tables)
-    return (
-        (best[0], _named(piece, kind, best, tables[0], (kind, top_k))) if best is not None else None
-    )
+    return (best[0], _named(piece, best, tables[0], how)) if best is not None else None
 
 
-def _table(piece: _Piece, kind: str, top_k: int, given: Mapping[Value, Tensor]) -> dict[str, Row]:
-    sample = _sample(piece, kind, top_k, given)
+def _takes_logs(call: Call) -> bool:
+    """Say whether a call bends hard values, as a loss does and a share does not."""
+    return call.name in _LOGS and any(v.mark == HARD for v in call.inputs)
+
+
+def _table(piece: _Piece, how: _How, given: Mapping[Value, Tensor]) -> dict[str, Row]:
+    sample = _sample(piece, how, given)
     return {
         f"{name}{arguments}": (name, arguments, value) for name, arguments, value in rows(sample)
     }
 
 
-def _sample(piece: _Piece, kind: str, top_k: int, given: Mapping[Value, Tensor]) -> Sample:
+def _sample(piece: _Piece, how: _How, given: Mapping[Value, Tensor]) -> Sample:
     """Return the two sides of the metric for given scores and target."""
-    target = given[piece.target]
+    kind, number = how
+    target, scores = given[piece.target], given[piece.scores]
     if kind == "rank":
-        return Sample(
-            "rank",
-            given[piece.scores],
-            _fit_shape(target, given[piece.scores].shape),
-            top_k=_cutoff(piece),
-        )
+        return Sample(kind, scores, _fit_shape(target, scores.shape), top_k=_cutoff(piece))
     hard = next(o for o in piece.decision.outputs if o.mark == HARD)
     preds = given[hard] if hard in given else replay(piece.trace, hard, given)
-    overlap = not _compares(piece) and (kind != "label" or _doubles(piece))
     if kind == "topk":
-        best = (
-            preds[..., :top_k]
-            if _dim(piece) == preds.dim() - 1
-            else preds.movedim(_dim(piece), -1)[..., :top_k]
-        )
-        return Sample("topk", best, target, _classes(piece), top_k)
+        best = preds.movedim(_dim(piece), -1)[..., : number or 1]
+        return Sample(kind, best, target, _classes(piece), number or 1)
     if kind == "label":
         if piece.decision.name in _ORDERS:
             preds = preds.select(_dim(piece), 0)
         labels = _labels_of(piece, target)
-        preds = preds.reshape(labels.shape)
+        overlap = _doubles(piece) and not _compares(piece)
         return Sample(
-            "label", preds, labels, _classes(piece), ignore=_ignored_label(piece), overlap=overlap
+            kind, preds.reshape(labels.shape), labels, _classes(piece), 1, number, overlap=overlap
         )
-    shape = hard.shape if kind == "multilabel" else target.shape
-    if piece.decision.name in {"lt", "le", "less", "__lt__", "__le__", "less_equal"}:
-        preds = (preds == 0).to(preds.dtype) if _is_left(piece) else preds
+    return _bit_sample(piece, kind, preds, scores, target)
+
+
+def _bit_sample(piece: _Piece, kind: str, preds: Tensor, scores: Tensor, target: Tensor) -> Sample:
+    """Return bits; those of scores below a threshold are turned around."""
+    decision = piece.decision
+    if any(
+        piece.target in _sources(v, {piece.target}) for v in decision.inputs if v in piece.inside
+    ):
+        preds = scores > 0  # a margin: the sign of scores times target
+    elif decision.name in _BELOW and decision.inputs and decision.inputs[0] in piece.inside:
+        preds = (preds == 0).to(preds.dtype)
+    overlap = not _compares(piece)
+    if kind == "channels":
+        preds, target = (t.movedim(1, -1).flatten(0, -2) for t in (preds, target))
+        return Sample("multilabel", preds, target, overlap=overlap)
+    shape = preds.shape if kind == "multilabel" else target.shape
     return Sample(kind, preds.reshape(shape), target.reshape(shape), overlap=overlap)
-
-
-def _is_left(piece: _Piece) -> bool:
-    """Say whether the scores stand on the left of the comparison."""
-    return bool(piece.decision.inputs) and piece.decision.inputs[0] in piece.inside
 
 
 def _fit_shape(target: Tensor, shape: Sequence[int]) -> Tensor:
@@ -739,7 +829,7 @@ def _meets(piece: _Piece, call: Call) -> bool:
 def _choose(
     numbers: Sequence[float], tables: Sequence[Mapping[str, Row]]
 ) -> tuple[float, str, float, float] | None:
-    """Return `(residual, key, factor, constant)` of the metric that fits best, the first among equals."""
+    """Return `(residual, key, factor, constant)` of the best fit, the first among equals."""
     best: tuple[float, str, float, float] | None = None
     for key in tables[0]:
         values = [t[key][2] for t in tables if key in t]
@@ -754,7 +844,7 @@ def _choose(
 
 
 def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
-    """Fit `y = factor * x + constant`; the residual is the largest one in units of the spread of `y`."""
+    """Fit `y = factor * x + constant`; the residual is the largest, by the spread of `y`."""
     count = len(x)
     mean_x, mean_y = sum(x) / count, sum(y) / count
     below = sum((a - mean_x) ** 2 for a in x)
@@ -768,11 +858,11 @@ def _line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float, float]:
 
 def _named(
     piece: _Piece,
-    kind: str,
     best: tuple[float, str, float, float],
     table: Mapping[str, Row],
-    how: tuple[str, int],
+    how: _How,
 ) -> Metric:
+    kind = "multilabel" if how[0] == "channels" else how[0]
     residual, key, factor, constant = best
     name, arguments, _ = table[key]
     if name == "MultilabelAccuracy" and any(
@@ -784,7 +874,7 @@ def _named(
         if residual < _EXACT and "note" not in arguments
         else False
     )
-    if kind in {"binary", "multilabel"}:
+    if kind in _BITS:
         arguments = arguments | _threshold_argument(piece)
     return Metric(
         name,
@@ -806,16 +896,14 @@ def _threshold_argument(piece: _Piece) -> dict[str, float]:
     return {"threshold": threshold} if 0 < threshold < 1 and threshold != 0.5 else {}  # noqa: PLR2004
 
 
-def _check(
-    piece: _Piece, how: tuple[str, int], key: str, scale: tuple[float, float]
-) -> bool | None:
+def _check(piece: _Piece, how: _How, key: str, scale: tuple[float, float]) -> bool | None:
     """Say whether the metric gives the user's number on the traced batch."""
     number, target = piece.trace.tensor_of(piece.goal), piece.trace.tensor_of(piece.target)
     scores = piece.trace.tensor_of(piece.scores)
     if number is None or target is None or scores is None:
         return None
     try:
-        row = _table(piece, *how, {piece.scores: scores, piece.target: target}).get(key)
+        row = _table(piece, how, {piece.scores: scores, piece.target: target}).get(key)
     except (Unreplayable, RuntimeError, IndexError, ValueError, TypeError):
         return None
     return row is not None and math.isclose(
@@ -853,6 +941,11 @@ def _outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> M
     exits = [c for c in exits if c.name not in {"__bool__", "__format__"}]
     if not exits:
         return None
+    above = _above(goal) if goal is not None else {}
+    later = (c for c in trace.calls[exits[0].index :] if any(o in above for o in c.outputs))
+    library = next((c.library for c in later if c.library), "")
+    if library:
+        return Metric(libraries.class_of(library), scores=cut.value)
     sides = list(_outer_samples(trace, cut, exits, below))
     stacks = [c.stack for c in (*exits, cut.call)]
     arrays = any(c.inputs[0].shape for c in exits)
@@ -862,6 +955,10 @@ def _outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> M
     number = trace.tensor_of(goal) if goal is not None else None
     if number is None or number.numel() != 1 or not math.isfinite(float(number)):
         return None
+    for leaving in exits:
+        found = _of_function(leaving, float(number))
+        if found is not None:
+            return found
     return _by_number(float(number), cut, sides, stacks)
 
 
@@ -959,7 +1056,7 @@ def _by_number(
 ) -> Metric | None:
     """Return the metric of the traced batch whose value is the user's number.
 
-    Where the number is a plain 0 or 1, many metrics have it; then the formula in the source decides.
+    Where the number is a plain 0 or 1, many metrics have it; then the source decides.
     """
     likely = libraries.formulas(stacks)
     vague: list[Metric] = []
@@ -998,6 +1095,34 @@ def _of_words(
         same=False,
         kind="text",
     )
+
+
+def _of_function(leaving: Call, number: float) -> Metric | None:
+    """Recognise a root or a power of a loss that has left torch as a number."""
+    value, made = leaving.exit_value, leaving.inputs[0].call
+    if not isinstance(value, float) or not 0 < value < 50 or made is None:  # noqa: PLR2004 - `exp` overflows
+        return None
+    near = {
+        "MeanSquaredError": (math.sqrt(value), {"squared": False}, _is_squared(made)),
+        "Perplexity": (math.exp(value), {}, made.name in {"cross_entropy", "nll_loss"}),
+    }
+    for name, (expected, arguments, fits) in near.items():
+        if fits and any(_is_near(f * expected, number) for f in (1, -1)):
+            return Metric(name, arguments, kind="number", same=False)
+    return None
+
+
+def _is_squared(made: Call) -> bool:
+    """Say whether a call makes a mean of squared differences."""
+    if made.name == "mse_loss":
+        return True
+    below = made.inputs[0].call if made.name == "mean" and made.inputs else None
+    if below is None or not (
+        below.name == "square" or (below.name in _POWERS and _SQUARE in below.constants)
+    ):
+        return False
+    inner = below.inputs[0].call
+    return inner is not None and inner.name in _DIFFERS
 
 
 _SCALES = ((-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (100.0, 0.0), (-100.0, 100.0), (-100.0, 0.0))

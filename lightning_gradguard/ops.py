@@ -2,8 +2,8 @@
 """Operation name in, what it does to a gradient out: one literal table.
 
 A row is there for its words, not for detection: whether an operation cut a gradient is observed on
-the tensors. The table says why it did and what to write instead. `probe` is the proof of the row, an
-expression over `x` (float[3, 4], requires grad, in (0, 1)), `y` (int64[3]) and `torch`, `F`; the
+the tensors. The table says why it did and what to write instead. `probe` is the proof of the row,
+an expression over `x` (float[3, 4], requires grad, in (0, 1)), `y` (int64[3]) and `torch`, `F`; the
 tests evaluate every one of them.
 """
 
@@ -43,11 +43,15 @@ _COMPARE = "compares and returns booleans, the gradient stops here"
 _STEPS = "is constant between its steps, its derivative is 0 everywhere"
 _SAMPLE = "draws a sample, which has no derivative in the probabilities"
 _LEAVES = "returns a plain Python value, the history stays behind"
+_TO_NUMPY = "hands the values to numpy, the history stays behind"
+_SAME_NAME = "the torch function of the same name"
 _INTEGER = "casts to an integer type, which cannot carry a gradient"
 _COUNTS = "returns counts, which do not depend smoothly on the input"
 _BY_VALUE = "copies the values into a new tensor without history"
+_FROM_LIST = "copies the values of a list into a new tensor without history"
 _STOPPED = "stops the gradient on purpose"
 _STE = "a straight-through estimator `x + (torch.{name}(x) - x).detach()`"
+_SIGN = "a straight-through estimator or `torch.tanh(x / t)`"
 _SOFT = "`softmax` weights instead of a hard choice"
 _SMOOTH = "a smooth surrogate such as `torch.sigmoid((x - t) / temperature)`"
 _KEEP = "the tensor itself, without leaving torch"
@@ -126,8 +130,8 @@ _OPS = (
     Op("ceil", Kind.ZERO, "x.ceil()", _STEPS, _STE),
     Op("trunc", Kind.ZERO, "x.trunc()", _STEPS, _STE),
     Op("fix", Kind.ZERO, "x.fix()", _STEPS, _STE),
-    Op("sign", Kind.ZERO, "x.sign()", _STEPS, "a straight-through estimator or `torch.tanh(x / t)`"),
-    Op("sgn", Kind.ZERO, "x.sgn()", _STEPS, "a straight-through estimator or `torch.tanh(x / t)`"),
+    Op("sign", Kind.ZERO, "x.sign()", _STEPS, _SIGN),
+    Op("sgn", Kind.ZERO, "x.sgn()", _STEPS, _SIGN),
     # exits
     Op("item", Kind.EXIT, "x.sum().item()", _LEAVES, _KEEP),
     Op("tolist", Kind.EXIT, "x.tolist()", _LEAVES, _KEEP),
@@ -137,18 +141,14 @@ _OPS = (
        "turns a value into a branch, which has no derivative", "`torch.where` on tensors"),
     Op("__index__", Kind.EXIT, "y[0].__index__()", _LEAVES, _KEEP),
     Op("__complex__", Kind.EXIT, "complex(x.sum().detach())", _LEAVES, _KEEP),
-    Op("numpy", Kind.EXIT, "x.detach().numpy()", "hands the values to numpy, the history stays behind",
-       "the torch function of the same name"),
-    Op("__array__", Kind.EXIT, "x.detach().__array__()",
-       "hands the values to numpy, the history stays behind", "the torch function of the same name"),
+    Op("numpy", Kind.EXIT, "x.detach().numpy()", _TO_NUMPY, _SAME_NAME),
+    Op("__array__", Kind.EXIT, "x.detach().__array__()", _TO_NUMPY, _SAME_NAME),
     # copies
     Op("tensor", Kind.COPY, "torch.tensor([x[0, 0].detach(), x[0, 1].detach()])", _BY_VALUE,
        "`torch.stack`, or the tensor itself"),
     Op("new_tensor", Kind.COPY, "x.new_tensor([x[0, 0].detach()])", _BY_VALUE, "`torch.stack`"),
-    Op("as_tensor", Kind.COPY, "torch.as_tensor([x[0, 0].detach()])",
-       "copies the values of a list into a new tensor without history", "`torch.stack`"),
-    Op("asarray", Kind.COPY, "torch.asarray([x[0, 0].detach()])",
-       "copies the values of a list into a new tensor without history", "`torch.stack`"),
+    Op("as_tensor", Kind.COPY, "torch.as_tensor([x[0, 0].detach()])", _FROM_LIST, "`torch.stack`"),
+    Op("asarray", Kind.COPY, "torch.asarray([x[0, 0].detach()])", _FROM_LIST, "`torch.stack`"),
     Op("full", Kind.COPY, "torch.full((2,), x.sum().item())", _BY_VALUE, "`x.expand(...)`"),
     # asked for
     Op("detach", Kind.STOP, "x.detach()", _STOPPED, "the tensor without `detach()`"),

@@ -272,9 +272,9 @@ def table(trainings: Iterable[Training]) -> list[str]:
         >>> print("\n".join(table([Training("Net", ("a", "b"), ("c",), ("GG106",))])))
         Model   Params   Missed  Reached  Findings
         ------------------------------------------
-        Net          3        1      67%  GG106
+        Net          3        1      66%  GG106
         ------------------------------------------
-        TOTAL        3        1      67%  1
+        TOTAL        3        1      66%  1
     """
     models = _merged(trainings)
     if not models:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one rank knows, reduced to what the job knows; the only file that calls a collective.
 
-All of it runs on tensors in host memory over a process group of the guard's own, with the time limit
-of the job: nothing waits for a device, and no message can be taken for a gradient bucket of DDP or a
-broadcast of the Trainer, however far apart the ranks have drifted. In steady state a message has the
-same 112 bytes whatever the model: sets of parameters are compared by a digest, and travel only where
-the digests differ.
+All of it runs on tensors in host memory over a process group of the guard's own, with the time
+limit of the job: nothing waits for a device, and no message can be taken for a gradient bucket of
+DDP or a broadcast of the Trainer, however far apart the ranks have drifted. In steady state a
+message has the same 112 bytes whatever the model: sets of parameters are compared by a digest, and
+travel only where the digests differ.
 """
 
 import hashlib
@@ -24,9 +24,18 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "Answer", "Event", "Link", "LostRankError", "Note", "Ranks", "Reached", "digest", "merge_findings",
-    "reached", "words",
-]  # fmt: skip
+    "Answer",
+    "Event",
+    "Link",
+    "LostRankError",
+    "Note",
+    "Ranks",
+    "Reached",
+    "digest",
+    "merge_findings",
+    "reached",
+    "words",
+]
 
 # Recomputation inside backward: the graph shows nothing of what such a region uses.
 _BLINDING = "CheckpointFunctionBackward"
@@ -125,9 +134,9 @@ class Ranks:
 
     def largest(self, states: Sequence[int]) -> list[int]:
         """Return the largest of each state over all ranks; states run from -1 to 127."""
-        table = torch.tensor(states, dtype=torch.int8)
+        table = torch.frombuffer(bytearray(s + 1 for s in states), dtype=torch.uint8)
         self._reduce(table, dist.ReduceOp.MAX, None)
-        return [int(v) for v in table.tolist()]
+        return [v - 1 for v in table.tolist()]
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Return the sum of each value over all ranks."""
@@ -152,8 +161,8 @@ class Ranks:
             if wait is None:
                 dist.all_reduce(table, op=op, group=self._group)
                 return
-            # The limit of this one message; a limit on waiting alone would leave it pending, and the process
-            # could not end before the job's own limit.
+            # The limit of this one message; a limit on waiting alone would leave it pending, and
+            # the process could not end before the job's own limit.
             options = dist.AllreduceOptions()
             options.reduceOp, options.timeout = op, timedelta(seconds=wait)
             self._group.allreduce([table], options).wait()
@@ -172,7 +181,11 @@ def _reason(text: str) -> str:
     """Say in the guard's words what gloo reports."""
     if "Timed out" in text or "timeout" in text.lower():
         return "it did not answer within the time limit"
-    return "its process has ended" if "closed by peer" in text or "reset by peer" in text else text.splitlines()[0][:200]
+    return (
+        "its process has ended"
+        if "closed by peer" in text or "reset by peer" in text
+        else text.splitlines()[0][:200]
+    )
 
 
 # -- what one rank sees
@@ -199,7 +212,7 @@ def reached(loss: Tensor, places: Mapping[int, int], *, sharded: bool = False) -
     Args:
         loss: float[], any device; no value is read.
         places: id of a parameter -> its place in the vector.
-        sharded: the graph may end in the shards' own leaves; any leaf that is no scalar counts as one.
+        sharded: the graph may end in leaves of shards; any leaf that is no scalar counts as one.
 
     Cost: 0.3 us a node on one CPU thread.
 
@@ -264,8 +277,8 @@ def merge_findings(
 ) -> list["Diagnostic"]:
     """Make one list of the findings of all ranks, the same on each of them.
 
-    The same finding on every rank is one finding of the job; on some, it carries their numbers. What an
-    earlier rank says about a parameter is not said again in other words.
+    The same finding on every rank is one finding of the job; on some, it carries their numbers.
+    What an earlier rank says about a parameter is not said again in other words.
 
     Args:
         found: the findings of each rank, in the order of the ranks.
@@ -296,7 +309,9 @@ def _same(one: "Diagnostic", other: "Diagnostic") -> bool:
         return False
     if other.params and one.params:
         return set(other.params) <= set(one.params)
-    mine, theirs = ((d.span.path, d.span.line, d.span.column) if d.span else d.message for d in (one, other))
+    mine, theirs = (
+        (d.span.path, d.span.line, d.span.column) if d.span else d.message for d in (one, other)
+    )
     return one.code == other.code and mine == theirs
 
 

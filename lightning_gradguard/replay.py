@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a failing training step once more, on a copy of the module, without a trace of it left behind."""
+"""Run a failing training step once more, on a copy of the module that leaves nothing behind."""
 
 import copy
 import inspect
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -61,7 +62,7 @@ class Replay:
 
 @contextmanager
 def random_state_of(state: Tensor) -> Iterator[None]:
-    """Set torch's random state for a while; the states of torch, numpy and Python are as before after it."""
+    """Set torch's random state for a while; torch, numpy and Python go on as before after it."""
     mine, python = torch.get_rng_state(), random.getstate()
     numpy = _numpy_random()
     numbers = numpy.get_state() if numpy is not None else None
@@ -77,7 +78,7 @@ def random_state_of(state: Tensor) -> Iterator[None]:
             numpy.set_state(numbers)
 
 
-def _numpy_random() -> Any:
+def _numpy_random() -> ModuleType | None:
     try:
         import numpy as np
     except ImportError:

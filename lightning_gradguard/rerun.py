@@ -27,7 +27,19 @@ _RANDOM = (
     "gumbel",
 )
 _WRITES = frozenset(
-    ["__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__", "__ixor__"]
+    [
+        "__setitem__",
+        "__iadd__",
+        "__isub__",
+        "__imul__",
+        "__itruediv__",
+        "__ifloordiv__",
+        "__imod__",
+        "__ipow__",
+        "__iand__",
+        "__ior__",
+        "__ixor__",
+    ]
 )
 _MAX_CALLS = 4000
 
@@ -90,7 +102,7 @@ def run_calls(calls: Iterable[Call], held: dict[Value, Tensor]) -> None:
 
 
 def can_run(call: Call) -> bool:
-    """Say whether a call can be run again: its arguments are known, and it draws nothing at random."""
+    """Say whether a call can be run again: its arguments are known, and nothing is random."""
     if call.func is None:
         return call.name in {"alias", "Parameter"}
     return call.recipe is not None and not call.name.startswith(_RANDOM)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compute recognised metrics properly: over the epoch, over the ranks, by torchmetrics.
 
-A recognised metric is fed from a forward hook on the submodule that makes its scores and from a place
-in the batch; the few calls in between are run again without a graph, and nothing is recorded on
-later steps. Metrics that the user names are fed from what `training_step` returns. The torchmetrics
-objects live here, never in the user's module.
+A recognised metric is fed from a forward hook on the submodule that makes its scores and from a
+place in the batch; the few calls in between are run again without a graph, and nothing is recorded
+on later steps. Metrics that the user names are fed from what `training_step` returns. The
+torchmetrics objects live here, never in the user's module.
 """
 
 import importlib
@@ -83,7 +83,7 @@ def plan_route(trace: Trace, metric: Metric) -> Plan | str:
         seen.add(value)
         call = value.call
         if call is None or not can_run(call) or len(calls) > _MAX_CALLS:
-            return f"`{value.describe()}` could not be traced to the output of a submodule and the batch"
+            return f"`{value.describe()}` could not be traced to a submodule's output and the batch"
         calls[call.index] = call
         stack.extend(call.inputs)
     if not plan.modules:
@@ -207,7 +207,7 @@ class Routing:
     """All metrics of a run.
 
     Args:
-        metrics: name -> torchmetrics object, or a `MetricCollection`; empty to route what is recognised.
+        metrics: name -> torchmetrics object, or a `MetricCollection`; else what is recognised.
         keys: names under which `training_step` returns predictions and target.
     """
 
@@ -340,7 +340,7 @@ class Routing:
         preds, target = trace.tensor_of(route.plan.preds), trace.tensor_of(route.plan.target)
         if preds is None or target is None:
             self.limits.append(
-                f"`gradguard/{route.name}` counts from the second batch on: the first was too large to hold"
+                f"`gradguard/{route.name}` counts from the second batch on: the first was too large"
             )
             return
         with torch.no_grad():
@@ -399,7 +399,7 @@ class _Hook:
 
 
 def _build(found: Metric) -> Any:  # noqa: ANN401
-    """Make the torchmetrics object; its own checks of values would wait for the device at every step."""
+    """Make the torchmetrics object; its own checks of values would wait for the device."""
     cls = getattr(importlib.import_module(libraries.module_of(found.name)), found.name)
     options = {k: v for k, v in found.arguments.items() if k not in {"note", "threshold"}}
     if found.name.startswith(("Binary", "Multiclass", "Multilabel")):
@@ -434,7 +434,7 @@ def _moved(content: Any, device: torch.device) -> Any:  # noqa: ANN401
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, float]]:  # noqa: ANN401
-    """Yield scalars of a computed value: one a class where it is a vector, one a key where it is a dict."""
+    """Yield scalars of a computed value: one a class of a vector, one a key of a dict."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _flat(f"{name}_{key}", part)

@@ -45,7 +45,7 @@ class Sample:
 
 
 def rows(sample: Sample) -> list[Row]:
-    """Return `(torchmetrics class, arguments, value)` for every metric that fits, the likeliest first.
+    """Return `(torchmetrics class, arguments, value)` for every metric that fits, likeliest first.
 
     Example:
         >>> rows(Sample("binary", torch.tensor([1, 0]), torch.tensor([1, 1])))[0]
@@ -326,7 +326,8 @@ def _label_overlap(preds: Tensor, target: Tensor, base: dict[str, Any]) -> Itera
     hit, real, said = (preds * target).sum(0), target.sum(0), preds.sum(0)
     length = preds.shape[0]
     pairs = {
-        "F1Score": (2 * hit, real + said), "JaccardIndex": (hit, real + said - hit), "Precision": (hit, said),
+        "F1Score": (2 * hit, real + said), "JaccardIndex": (hit, real + said - hit),
+        "Precision": (hit, said),
         "Recall": (hit, real), "Specificity": (length - real - said + hit, length - real),
     }  # fmt: skip
     for name, (above, below) in pairs.items():

@@ -37,6 +37,13 @@ _log = logging.getLogger("lightning_gradguard")
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
+_UNSEEN_STEPS = (
+    "the gradients of an optimizer step behind the back of the Trainer",
+    (
+        "`self.optimizers(use_pl_optimizer=False)` gives an optimizer that Lightning does not watch; "
+        "its gradients are judged by what is left of them at the end of the batch"
+    ),
+)
 _MIN_LATE_RUN = 2
 _LARGE_GRAPH = 10_000  # nodes
 _NAMES_EVERY = 50  # batches after which the modules are walked again for new and replaced parameters
@@ -106,6 +113,7 @@ class Session:
         self._names_stale = True
         self._backward_seen = False
         self._stepped: set[int] = set()
+        self._weights_seen: dict[int, int] = {}
         self._samples: dict[str, list[float]] = {}
         self._ungraded: dict[str, int] = {}
         self._versions: dict[str, int] = {}
@@ -292,6 +300,8 @@ class Session:
         self._leave()
         for optimizer in self.optimizers:
             raw = getattr(optimizer, "optimizer", optimizer)
+            if not self.automatic:
+                self._note_unseen_step(raw)
             if id(raw) not in self._stepped and not self.automatic:
                 self._observe_raw(raw)
         self._look_after_step()
@@ -628,6 +638,15 @@ class Session:
                 self.audit.tracks[name].nonfinite += 1
                 self.audit.tracks[name].nonfinite_ever = True
         return broken
+
+    def _note_unseen_step(self, optimizer: Any) -> None:
+        """Say that weights moved although no step of their optimizer was seen."""
+        groups = getattr(optimizer, "param_groups", ())
+        version = sum(p._version for g in groups for p in g["params"])
+        before = self._weights_seen.get(id(optimizer), version)
+        self._weights_seen[id(optimizer)] = version
+        if version != before and id(optimizer) not in self._stepped:
+            self.emit(diagnose.unchecked(self._scene(), *_UNSEEN_STEPS))
 
     def _observe_raw(self, optimizer: Any) -> None:
         """Judge an optimizer that steps behind the trainer's back, by what is left at the end of the batch."""

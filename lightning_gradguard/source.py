@@ -21,7 +21,7 @@ Site = tuple[CodeType, int]
 Stack = tuple[Site, ...]
 
 # Packages whose frames are never the user's: the framework, numeric libraries that only receive
-# values, and this package. A separator is appended, so that `torch` does not match `torch_geometric`.
+# values, and this package. A separator is appended: `torch` is not to match `torch_geometric`.
 _LIBRARIES = (
     "torch",
     "pytorch_lightning",
@@ -37,7 +37,7 @@ _LIBRARIES = (
 )
 # Files of Lightning above which no frame of a training step can be the user's.
 _LOOP_FILES = ("/trainer/call.py", "/loops/training_epoch_loop.py", "/trainer/trainer.py")
-# Names of code that some library generated at run time; `exec`, the REPL and notebooks are the user's.
+# Names of code that a library generated at run time; `exec`, REPL and notebooks are the user's.
 _GENERATED = ("<frozen", "<attrs", "<__array", "<eval_with_key>")
 _SKIP, _USER, _STOP = 0, 1, 2
 _KINDS: dict[str, int] = {}  # file -> kind; grows with the number of source files only
@@ -82,7 +82,7 @@ def capture(depth: int = 1) -> Stack:
 
     Cost: about 0.1 us a frame; no source file is read.
     """
-    return sites_above(sys._getframe(depth))
+    return sites_above(sys._getframe(depth))  # noqa: SLF001 - `inspect` would read sources
 
 
 def sites_above(frame: FrameType | None) -> Stack:
@@ -104,7 +104,7 @@ def sites_above(frame: FrameType | None) -> Stack:
 
 def caller_in(suffix: str, depth: int = 1) -> FrameType | None:
     """Return the nearest frame whose file ends with `suffix`, for a look, not for keeping."""
-    frame: FrameType | None = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - as in `capture`
     while frame is not None and not frame.f_code.co_filename.endswith(suffix):
         frame = None if _kind(frame.f_code.co_filename) == _STOP else frame.f_back
     return frame
@@ -116,7 +116,7 @@ def innermost(stack: Stack) -> Site | None:
 
 
 def project(stack: Stack) -> Site | None:
-    """Return the innermost frame that lies in the user's own project, not in an installed package."""
+    """Return the innermost frame of the user's own project, not of an installed package."""
     return next((site for site in stack if is_project_file(site[0].co_filename)), None)
 
 
@@ -140,7 +140,7 @@ def locate(site: Site, label: str = "") -> Span:
         >>> locate(f()[0]).function.endswith("f")
         True
     """
-    code, offset = site
+    code = site[0]
     line, end_line, start, end = raw_position(site)
     text = source_line(code, line)
     column = _characters(text, start) + 1
@@ -223,7 +223,4 @@ def _installed_roots() -> tuple[str, ...]:
 def _library_roots() -> tuple[str, ...]:
     """Return the folders whose frames are never the user's."""
     here = str(Path(__file__).resolve().parent) + os.sep
-    found = [
-        os.path.join(root, name) + os.sep for root in _installed_roots() for name in _LIBRARIES
-    ]
-    return (here, *found)
+    return (here, *(root + name + os.sep for root in _installed_roots() for name in _LIBRARIES))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look at thousands of gradients every step with a few calls, and single out those that are not alive.
+"""Look at thousands of gradients every step with few calls, and single out those not alive.
 
 A gradient of which one of 16 spread samples is not zero is alive. Steps in which that holds are
 counted for all parameters together, on one clock; only the others are judged one by one. Nothing
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from lightning_gradguard.flow import State, state_of
 
-
 __all__ = ["Clock", "LateShelf", "Sampler", "Shelf", "Track", "can_sample"]
 
 _SAMPLES = 16
@@ -25,8 +24,14 @@ _SAMPLES = 16
 _SMALL = 1024
 # Up to here reading gradients one by one is cheaper than gathering them.
 _FEW = 32
+# Steps after which parameters that were alive in all of them are looked at in turn.
+_SETTLED = 10
+_ALL = -1
 # Looks that may be under way on a device; more would mean that results are never read.
 _UNDER_WAY = 8
+
+
+_flatten: Callable[[list[Tensor]], Tensor] = torch._C._nn.flatten_dense_tensors  # noqa: SLF001
 
 
 class Clock:
@@ -185,7 +190,7 @@ class _Part:
         """Return samples[n, 16] as floating point numbers of at least 32 bits."""
         found = []
         if self._places is not None:
-            flat = torch._C._nn.flatten_dense_tensors([grads[i] for i in self.small])  # type: ignore[attr-defined]  # noqa: SLF001
+            flat = _flatten([grads[i] for i in self.small])
             found.append(flat.index_select(0, self._places).view(-1, _SAMPLES))
         if self.large:
             rows = zip(self.large, self._strides, strict=True)
@@ -196,23 +201,27 @@ class _Part:
 
 def _spread(grad: Tensor, stride: int) -> Tensor:
     """Return a view of 16 values of a gradient, wherever they lie in memory."""
-    if grad.is_contiguous() or grad.dim() == 4 and grad.is_contiguous(memory_format=torch.channels_last):  # noqa: PLR2004
+    if grad.is_contiguous() or _is_channels_last(grad):
         return grad.as_strided((_SAMPLES,), (stride,))
     axis = max(range(grad.dim()), key=lambda d: grad.shape[d])
     step = grad.shape[axis] // _SAMPLES * grad.stride(axis)
     return grad.as_strided((_SAMPLES,), (step,))
 
 
-def _shows_life(grad: Tensor) -> bool:
+def _is_channels_last(grad: Tensor) -> bool:
+    return grad.dim() == 4 and grad.is_contiguous(memory_format=torch.channels_last)  # noqa: PLR2004
+
+
+def _shows_life(grad: Tensor | None) -> bool:
     """Say whether the samples of one gradient show that it is alive and finite."""
-    if not can_sample(grad):
+    if grad is None or not can_sample(grad):
         return False
     count = grad.numel()
     if count <= _SAMPLES:
         values = grad.flatten().tolist() if grad.dim() != 1 else grad.tolist()
     else:
         values = _spread(grad, count // _SAMPLES).tolist()
-    return 0.0 < sum(map(abs, values)) < math.inf  # NaN fails both
+    return bool(0.0 < sum(map(abs, values)) < math.inf)  # NaN fails both
 
 
 class Shelf:
@@ -230,7 +239,7 @@ class Shelf:
         self._out = set(range(len(params)))
         self._back: list[int] = []
         self._present: list[int] = []
-        self._sampler: Sampler | None = None
+        self._samplers: dict[int, Sampler] = {}
 
     def look(self, step: int) -> dict[int, State]:
         """Count a step; return the states of the parameters that it was not counted for.
@@ -254,28 +263,41 @@ class Shelf:
         """Find what has no gradient; plan the reading of what has one, if that has changed."""
         present = [i for i, g in enumerate(grads) if g is not None]
         if present != self._present:
-            self._present, self._sampler = present, None
+            self._present, self._samplers = present, {}
         if len(present) == len(grads):
             return {}
         return dict.fromkeys(sorted(set(range(len(grads))) - set(present)), State.NONE)
 
+    def _chosen(self, grads: Sequence[Tensor | None]) -> tuple[int, list[int]]:
+        """Return which parameters to look at: all, or every other one if all have long been alive.
+
+        A gradient that is lost is then noticed one step later, and reported when it has been gone
+        for one step longer than it may be.
+        """
+        turn = self.clock.count % 2 if self.clock.count >= _SETTLED else _ALL
+        if self._back or self._single or any(grads[i] is not None for i in self._out):
+            turn = _ALL
+        return turn, self._present if turn == _ALL else self._present[turn::2]
+
     def _sums(self, grads: Sequence[Tensor | None]) -> tuple[list[int], Tensor] | None:
         """Return indices and the sums of their samples, if there is anything to sample."""
-        sampled = self._present
+        turn, sampled = self._chosen(grads)
         if self._single:
             sampled = [i for i in sampled if i not in self._single]
         if not sampled:
             return None
-        if self._sampler is None:
-            self._sampler = Sampler([self.params[i] for i in sampled])
-        sums = self._sampler.sums([grads[i] for i in sampled])  # type: ignore[misc]
-        return [sampled[i] for i in self._sampler.order], sums
+        sampler = self._samplers.get(turn)
+        if sampler is None:
+            sampler = self._samplers[turn] = Sampler([self.params[i] for i in sampled])
+        sums = sampler.sums([grads[i] for i in sampled])  # type: ignore[misc]
+        return [sampled[i] for i in sampler.order], sums
 
     def _doubtful(self, grads: Sequence[Tensor | None]) -> list[int]:
         """Return the gradients whose samples do not show that they are alive and finite."""
+        if len(self._present) - len(self._single) <= _FEW:
+            chosen = self._chosen(grads)[1]
+            return [i for i in chosen if i in self._single or not _shows_life(grads[i])]
         single = [i for i in self._single if grads[i] is not None]
-        if len(self._present) - len(single) <= _FEW:
-            return [i for i in self._present if i in single or not _shows_life(grads[i])]
         try:
             found = self._sums(grads)
         except RuntimeError:  # gradients of another layout than their parameters
@@ -286,7 +308,8 @@ class Shelf:
         low, high = torch.aminmax(sums)
         if float(low) > 0.0 and float(high) < math.inf:  # NaN fails both
             return single
-        return single + [i for i, s in zip(indices, sums.tolist(), strict=True) if not 0.0 < s < math.inf]
+        weak = zip(indices, sums.tolist(), strict=True)
+        return single + [i for i, s in weak if not 0.0 < s < math.inf]
 
     def _count(self, step: int, states: dict[int, State]) -> None:
         """Let the clock count for all but those that have a state of their own."""
@@ -375,6 +398,9 @@ class LateShelf(Shelf):
         self._out.update(missing)
         return {i: s for i, s in states.items() if i not in self._doubts} | missing
 
+    def _chosen(self, grads: Sequence[Tensor | None]) -> tuple[int, list[int]]:  # noqa: ARG002
+        return _ALL, self._present  # results come a step late as it is
+
     def drain(self) -> None:
         """Wait for the looks that are under way, and note what they found."""
         while self._looks:
@@ -388,7 +414,7 @@ class LateShelf(Shelf):
                 self.tracks[index].note(state, self.clock.step)
 
     def _judge(self, look: _Look) -> dict[int, State]:
-        """Turn the numbers of a look into states; a zero sum is a doubt until it is read in full."""
+        """Turn the numbers of a look into states; a zero sum is a doubt until all is read."""
         values = look.arrival.values()
         exact = dict(zip(look.exact, values[len(look.sampled) :], strict=True))
         states = {index: _exact_state(value) for index, value in exact.items()}
@@ -423,7 +449,8 @@ def _largest(grad: Tensor) -> Tensor:
     """Return the largest magnitude of a gradient, or NaN, without waiting for it."""
     with torch.no_grad():
         values = grad.coalesce().values() if grad.is_sparse else grad
-        return torch.linalg.vector_norm(values, math.inf).double()
+        largest: Tensor = torch.linalg.vector_norm(values, math.inf)
+        return largest.double()
 
 
 def _exact_state(largest: float) -> State:

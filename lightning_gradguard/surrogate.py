@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recognised metric in, the lines to write instead of it: a differentiable loss and the metric beside it.
+"""A recognised metric in, the lines to write instead out: a loss to train on, the metric beside it.
 
 The lines use the user's own expressions for scores and target; where the source text does not tell,
 they say `preds` and `target`.
@@ -58,7 +58,7 @@ def surrogate(trace: Trace, metric: Metric) -> Surrogate:
 
 
 def metric_lines(trace: Trace, metric: Metric) -> tuple[str, ...]:
-    """Return the lines for `__init__` and `training_step` that compute the metric with torchmetrics."""
+    """Return the lines for `__init__` and `training_step` that compute it with torchmetrics."""
     texts = _Texts.of(trace, metric)
     name = attribute_name(metric)
     return (
@@ -75,7 +75,7 @@ def attribute_name(metric: Metric) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Texts:
-    """The user's expressions: scores before and after their activation, hard predictions, target."""
+    """The user's expressions: scores, scores before their activation, decisions, target."""
 
     scores: str
     logits: str
@@ -96,7 +96,7 @@ class _Texts:
 
 
 def _text(trace: Trace, value: Value | None, home: Site | None) -> str:
-    """Return the expression that stands for a value where it is used, in the given function if possible."""
+    """Return the expression that stands for a value, in the given function if possible."""
     found = ""
     for call in trace.calls if value is not None else ():
         if value in call.inputs and call.stack and call.stack[0][0].co_name[0] != "<":
@@ -122,7 +122,7 @@ def _without_detach(text: str) -> str:
 
 
 def _before_activation(scores: Value | None, home: Site | None) -> str:
-    """Return the text of the logits where the scores come from `sigmoid` or `softmax` in the same function."""
+    """Return the text of the logits where the same function turns them into the scores."""
     call = scores.call if scores is not None else None
     if (
         call is None
@@ -201,11 +201,8 @@ def _two_sided(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     if family in _OVERLAP or family == "JaccardIndex":
         return _soft_counts(metric, texts, target, family)
     if _has_logits(metric, texts):
-        return Surrogate(
-            (
-                f"loss = F.binary_cross_entropy_with_logits({texts.logits or texts.scores}, {target})",
-            )
-        )
+        logits = texts.logits or texts.scores
+        return Surrogate((f"loss = F.binary_cross_entropy_with_logits({logits}, {target})",))
     return Surrogate((f"loss = F.binary_cross_entropy({texts.scores}, {target})",))
 
 
@@ -265,11 +262,10 @@ def _soft_overlap(metric: Metric, texts: _Texts, family: str) -> Surrogate:
 def _ranking(metric: Metric, texts: _Texts) -> Surrogate:
     """Return a pairwise logistic loss, or a list-wise one for rows of documents."""
     scores, target = texts.scores, texts.target
-    if (
-        metric.name.startswith("Retrieval")
-        or (metric.target is not None
+    if metric.name.startswith("Retrieval") or (
+        metric.target is not None
         and metric.scores is not None
-        and metric.target.shape != metric.scores.shape)
+        and metric.target.shape != metric.scores.shape
     ):
         if (
             metric.target is not None

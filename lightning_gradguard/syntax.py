@@ -271,6 +271,7 @@ def _is_namespace(node: ast.AST) -> bool:
     return dotted(node) in _NAMESPACES
 
 
+@functools.lru_cache(maxsize=4096)
 def _covering(site: Site) -> list[ast.AST]:
     """Return the nodes of a function that cover the position of a site, outer ones first."""
     scope = function_node(site[0])

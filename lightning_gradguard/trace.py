@@ -54,6 +54,7 @@ _EXITS = frozenset(
     "item tolist numpy __array__ __float__ __int__ __bool__ __index__ __complex__ __format__"
     " is_nonzero equal allclose __contains__".split()
 )
+_SHARING = frozenset({"numpy", "__array__"})  # the array shares the memory of the tensor
 _CONSTANTS = (int, float, bool, str, type(None), complex, torch.dtype, slice)
 _OPAQUE_BASE = torch.autograd.function.BackwardCFunction
 FUNCTION = "torch.autograd.Function"
@@ -203,6 +204,7 @@ class Trace:
         self.kept: dict[Value, tuple[Tensor, int]] = {}
         self.kept_bytes = 0
         self.names_metrics = True
+        self.domains: dict[Value, str] = {}
         self.made_by: dict[Value, tuple[str, int, int]] = {}  # module, number of its call, place
         self.recognised: dict[Any, Any] = {}  # answers that would take the held tensors to find again
 
@@ -220,7 +222,10 @@ class Trace:
         return entry[0] if entry is not None and version_of(entry[0]) == entry[1] else None
 
     def drop(self) -> None:
-        """Let go of every tensor."""
+        """Let go of every tensor; of targets beside decisions that keep a graph, the domain is noted."""
+        if any(v.mark == HARD and v.rg for v in self.kept):
+            targets = {v: t for v, (t, _) in self.kept.items() if v.mark == FREE and t.numel()}
+            self.domains.update({v: domain_of(t) for v, t in targets.items()})
         self.kept.clear()
         self.kept_bytes = 0
         self.scalars.clear()
@@ -303,6 +308,7 @@ class Recorder(TorchFunctionMode):
         self._stores: dict[int, dict[int, None]] = {}
         self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
         self._by_seq: dict[int, Value] = {}
+        self._exported: dict[int, tuple[weakref.ref[Any], Value]] = {}
         self._modules: list[str] = []
         self._turns: dict[str, int] = {}
         self._thread = get_ident()
@@ -349,6 +355,7 @@ class Recorder(TorchFunctionMode):
         self._ghosts.clear()
         self._params, self._owners = {}, None
         self._by_seq.clear()
+        self._exported.clear()
         self.trace.drop()
         self._on_loss = None
 
@@ -556,6 +563,8 @@ class Recorder(TorchFunctionMode):
         noted = call.is_exit or call.name == "register_hook"
         if not written and not results and not noted:
             return
+        if call.name in _SHARING and tensors:
+            self._exported[_storage(tensors[0])] = (weakref.ref(out), call.inputs[0])
         if call.is_exit and isinstance(out, (bool, int, float, complex)):
             call.exit_value = out
         known = {id(t) for t in tensors}
@@ -675,6 +684,9 @@ class Recorder(TorchFunctionMode):
 
     def _alias(self, tensor: Tensor) -> Value | None:
         """Return the newest value that shares the storage of a tensor."""
+        array, value = self._exported.get(_storage(tensor), (None, None))
+        if array is not None and array() is not None:  # a tensor made of it keeps the array alive
+            return value
         store = _storage(tensor)
         for key in reversed(self._stores.get(store, {})):
             entry = self._live.get(key)
@@ -1086,6 +1098,17 @@ def _library_name(frame: FrameType | None) -> str:
         frame = frame.f_back
     exact = [f for f in functions if f.startswith(("binary_", "multiclass_", "multilabel_"))]
     return (exact or functions or [""])[-1]
+
+
+def domain_of(tensor: Tensor) -> str:
+    """Return `bits`, `signs`, `integers` or `reals`: what the values of a tensor are, whatever its type."""
+    if tensor.is_complex() or tensor.layout is not torch.strided:
+        return "reals"
+    if bool(((tensor == 0) | (tensor == 1)).all()):
+        return "bits"
+    if bool((tensor.abs() == 1).all()):
+        return "signs"
+    return "integers" if bool((tensor == tensor.round()).all()) else "reals"
 
 
 def version_of(tensor: Tensor) -> int:

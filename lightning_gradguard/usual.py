@@ -13,12 +13,12 @@ from torch import Tensor
 
 from lightning_gradguard import ops
 
-
 __all__ = ["DIFFERENTIABLE", "FIRST_ONLY", "STEPS", "Slot", "Usual", "pack", "usual_functions"]
 
 # Calls that read data of their first argument only; of the others they read the type or the shape.
-FIRST_ONLY = frozenset("type_as expand_as view_as reshape_as to new_tensor".split())
-STEPS = frozenset("round floor ceil trunc fix sign sgn heaviside round_ floor_ ceil_ sign_".split())
+FIRST_ONLY = frozenset({"type_as", "expand_as", "view_as", "reshape_as", "to", "new_tensor"})
+_STEPS = ("round", "floor", "ceil", "trunc", "fix", "sign", "sgn", "heaviside")
+STEPS = frozenset({*_STEPS, "round_", "floor_", "ceil_", "sign_"})
 DIFFERENTIABLE = frozenset(
     dtype
     for dtype in vars(torch).values()
@@ -64,10 +64,12 @@ def usual_functions(special: Iterable[str]) -> dict[Any, Usual]:
         >>> torch.relu in found, torch.relu_ in found, torch.Tensor.item in found
         (True, False, False)
     """
-    spaces = (torch.Tensor, torch._C.TensorBase, torch, torch.nn.functional, torch._C._nn,  # type: ignore[attr-defined]  # noqa: SLF001
-              torch.special, torch.linalg, torch.fft)  # fmt: skip
+    spaces = (torch.Tensor, torch._C.TensorBase, torch, torch.nn.functional, torch._C._nn)  # noqa: SLF001
+    more = (torch.special, torch.linalg, torch.fft)
     left_out = frozenset(special)
-    functions = {func for space in spaces for func in vars(space).values() if _is_function(func)}
+    functions = {
+        func for space in (*spaces, *more) for func in vars(space).values() if _is_function(func)
+    }
     return {
         func: Usual(func.__name__)
         for func in functions
@@ -77,9 +79,7 @@ def usual_functions(special: Iterable[str]) -> dict[Any, Usual]:
 
 
 def _is_function(item: Any) -> bool:  # noqa: ANN401
-    return callable(item) and not isinstance(item, type) and hasattr(type(item), "__hash__") and bool(
-        getattr(item, "__name__", "")
-    )
+    return callable(item) and not isinstance(item, type) and bool(getattr(item, "__name__", ""))
 
 
 def pack(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Code shapes in which people compute a metric in a loss, and look-alikes that are no metric."""
-# ruff: noqa: D103
+# ruff: noqa: ARG005, D103
 
 import math
 from collections.abc import Callable
@@ -282,51 +282,186 @@ def functional(name: str, **options: Any) -> Step:
 
 MICRO = {"average": "micro"}
 SHAPES: dict[str, Shape] = {
-    "argmax eq mean": Shape(lambda z, y: 1 - (z.argmax(1) == y).float().mean(), "classes", "MulticlassAccuracy", {"num_classes": 4, **MICRO}),
-    "ne": Shape(lambda z, y: z.argmax(dim=-1).ne(y).float().mean(), "classes", "MulticlassAccuracy", {"num_classes": 4, **MICRO}),
-    "negative": Shape(lambda z, y: -torch.eq(torch.argmax(z, 1), y).double().mean(), "classes", "MulticlassAccuracy"),
-    "percent": Shape(lambda z, y: 100 - 100.0 * z.max(1)[1].eq(y).sum() / len(y), "classes", "MulticlassAccuracy"),
-    "max indices": Shape(lambda z, y: (torch.max(F.softmax(z, 1), 1).indices != y).sum() / y.numel(), "classes", "MulticlassAccuracy"),
-    "sort": Shape(lambda z, y: 1 - (z.sort(1, descending=True).indices[:, 0] == y).float().mean(), "classes", "MulticlassAccuracy"),
-    "topk one": Shape(lambda z, y: 1 - (z.topk(1)[1].squeeze(1) == y).float().mean(), "classes", "MulticlassAccuracy"),
-    "topk": Shape(topk_hits, "classes", "MulticlassAccuracy", {"num_classes": 4, "top_k": 2, **MICRO}),
-    "topk any": Shape(lambda z, y: 1 - (z.topk(3).indices == y[:, None]).any(-1).float().mean(), "classes", "MulticlassAccuracy", {"num_classes": 4, "top_k": 3, **MICRO}),
-    "no grad": Shape(torch.no_grad()(lambda z, y: 1 - (z.argmax(1) == y).float().mean()), "classes", "MulticlassAccuracy"),
-    "one hot target": Shape(lambda z, y: 1 - (z.argmax(1) == F.one_hot(y, 4).argmax(1)).float().mean(), "classes", "MulticlassAccuracy"),
+    "argmax eq mean": Shape(
+        lambda z, y: 1 - (z.argmax(1) == y).float().mean(),
+        "classes",
+        "MulticlassAccuracy",
+        {"num_classes": 4, **MICRO},
+    ),
+    "ne": Shape(
+        lambda z, y: z.argmax(dim=-1).ne(y).float().mean(),
+        "classes",
+        "MulticlassAccuracy",
+        {"num_classes": 4, **MICRO},
+    ),
+    "negative": Shape(
+        lambda z, y: -torch.eq(torch.argmax(z, 1), y).double().mean(),
+        "classes",
+        "MulticlassAccuracy",
+    ),
+    "percent": Shape(
+        lambda z, y: 100 - 100.0 * z.max(1)[1].eq(y).sum() / len(y), "classes", "MulticlassAccuracy"
+    ),
+    "max indices": Shape(
+        lambda z, y: (torch.max(F.softmax(z, 1), 1).indices != y).sum() / y.numel(),
+        "classes",
+        "MulticlassAccuracy",
+    ),
+    "sort": Shape(
+        lambda z, y: 1 - (z.sort(1, descending=True).indices[:, 0] == y).float().mean(),
+        "classes",
+        "MulticlassAccuracy",
+    ),
+    "topk one": Shape(
+        lambda z, y: 1 - (z.topk(1)[1].squeeze(1) == y).float().mean(),
+        "classes",
+        "MulticlassAccuracy",
+    ),
+    "topk": Shape(
+        topk_hits, "classes", "MulticlassAccuracy", {"num_classes": 4, "top_k": 2, **MICRO}
+    ),
+    "topk any": Shape(
+        lambda z, y: 1 - (z.topk(3).indices == y[:, None]).any(-1).float().mean(),
+        "classes",
+        "MulticlassAccuracy",
+        {"num_classes": 4, "top_k": 3, **MICRO},
+    ),
+    "no grad": Shape(
+        torch.no_grad()(lambda z, y: 1 - (z.argmax(1) == y).float().mean()),
+        "classes",
+        "MulticlassAccuracy",
+    ),
+    "one hot target": Shape(
+        lambda z, y: 1 - (z.argmax(1) == F.one_hot(y, 4).argmax(1)).float().mean(),
+        "classes",
+        "MulticlassAccuracy",
+    ),
     "one hot product": Shape(one_hot_error, "classes", "MulticlassAccuracy MulticlassF1Score"),
     "item": Shape(items, "classes", "MulticlassAccuracy"),
     "numpy": Shape(numpy_accuracy, "classes", "MulticlassAccuracy"),
     "python loop": Shape(counts_loop, "classes", "MulticlassAccuracy"),
     "matrix loop": Shape(confusion_loop, "classes", "MulticlassAccuracy"),
-    "per class": Shape(balanced, "classes", "MulticlassAccuracy", {"num_classes": 4, "average": "macro"}),
-    "scatter": Shape(scatter_matrix, "classes", "MulticlassAccuracy", {"num_classes": 4, "average": "macro"}),
-    "macro f1": Shape(f1_macro_loop, "classes", "MulticlassF1Score", {"num_classes": 4, "average": "macro"}),
-    "kappa": Shape(quadratic_kappa, "classes", "MulticlassCohenKappa", {"num_classes": 4, "weights": "quadratic"}),
-    "pixels": Shape(lambda z, y: 1 - (z.argmax(1) == y).float().mean(), "pixels", "MulticlassAccuracy", {"num_classes": 3, **MICRO}),
-    "pixel iou": Shape(iou_mean, "pixels", "MulticlassJaccardIndex", {"num_classes": 3, "average": "macro"}),
-    "masked": Shape(masked, "padded", "MulticlassAccuracy", {"num_classes": 5, "ignore_index": -100, **MICRO}),
-    "masked sum": Shape(masked_sum, "padded", "MulticlassAccuracy", {"num_classes": 5, "ignore_index": -100, **MICRO}),
-    "exact match": Shape(lambda z, y: 1 - (z.argmax(-1) == y).all(1).float().mean(), "tokens", "MulticlassExactMatch"),
-    "threshold": Shape(lambda z, y: 1 - ((torch.sigmoid(z) > 0.5).float() == y).float().mean(), "bits", "BinaryAccuracy", {}),
-    "other threshold": Shape(lambda z, y: ((z.sigmoid() >= 0.3) != y.bool()).float().mean(), "bits", "BinaryAccuracy", {"threshold": 0.3}),
-    "round": Shape(lambda z, y: 1 - (torch.round(torch.sigmoid(z)) == y).float().mean(), "bits", "BinaryAccuracy", {}),
-    "column": Shape(lambda z, y: 1 - ((z > 0) == (y > 0.5)).sum() / y.shape[0], "column", "BinaryAccuracy", {}),
-    "where": Shape(lambda z, y: (torch.where(z > 0, 1.0, 0.0) - y).abs().mean(), "bits", "BinaryAccuracy", {}),
+    "per class": Shape(
+        balanced, "classes", "MulticlassAccuracy", {"num_classes": 4, "average": "macro"}
+    ),
+    "scatter": Shape(
+        scatter_matrix, "classes", "MulticlassAccuracy", {"num_classes": 4, "average": "macro"}
+    ),
+    "macro f1": Shape(
+        f1_macro_loop, "classes", "MulticlassF1Score", {"num_classes": 4, "average": "macro"}
+    ),
+    "kappa": Shape(
+        quadratic_kappa,
+        "classes",
+        "MulticlassCohenKappa",
+        {"num_classes": 4, "weights": "quadratic"},
+    ),
+    "pixels": Shape(
+        lambda z, y: 1 - (z.argmax(1) == y).float().mean(),
+        "pixels",
+        "MulticlassAccuracy",
+        {"num_classes": 3, **MICRO},
+    ),
+    "pixel iou": Shape(
+        iou_mean, "pixels", "MulticlassJaccardIndex", {"num_classes": 3, "average": "macro"}
+    ),
+    "masked": Shape(
+        masked, "padded", "MulticlassAccuracy", {"num_classes": 5, "ignore_index": -100, **MICRO}
+    ),
+    "masked sum": Shape(
+        masked_sum,
+        "padded",
+        "MulticlassAccuracy",
+        {"num_classes": 5, "ignore_index": -100, **MICRO},
+    ),
+    "exact match": Shape(
+        lambda z, y: 1 - (z.argmax(-1) == y).all(1).float().mean(), "tokens", "MulticlassExactMatch"
+    ),
+    "threshold": Shape(
+        lambda z, y: 1 - ((torch.sigmoid(z) > 0.5).float() == y).float().mean(),
+        "bits",
+        "BinaryAccuracy",
+        {},
+    ),
+    "other threshold": Shape(
+        lambda z, y: ((z.sigmoid() >= 0.3) != y.bool()).float().mean(),
+        "bits",
+        "BinaryAccuracy",
+        {"threshold": 0.3},
+    ),
+    "round": Shape(
+        lambda z, y: 1 - (torch.round(torch.sigmoid(z)) == y).float().mean(),
+        "bits",
+        "BinaryAccuracy",
+        {},
+    ),
+    "column": Shape(
+        lambda z, y: 1 - ((z > 0) == (y > 0.5)).sum() / y.shape[0], "column", "BinaryAccuracy", {}
+    ),
+    "where": Shape(
+        lambda z, y: (torch.where(z > 0, 1.0, 0.0) - y).abs().mean(), "bits", "BinaryAccuracy", {}
+    ),
     "f1 counts": Shape(stat_counts, "bits", "BinaryF1Score", {}),
     "f1 items": Shape(f1_items, "bits", "BinaryF1Score", {}),
     "numpy f1": Shape(numpy_f1, "bits", "BinaryF1Score", {}),
-    "precision": Shape(lambda z, y: 1 - ((z > 0) * y).sum() / (z > 0).sum().clamp(min=1), "bits", "BinaryPrecision", {}),
-    "recall": Shape(lambda z, y: 1 - torch.logical_and(z > 0, y == 1).sum() / (y == 1).sum(), "bits", "BinaryRecall", {}),
-    "specificity": Shape(lambda z, y: 1 - ((z <= 0) & (y == 0)).sum() / (y == 0).sum(), "bits", "BinarySpecificity", {}),
+    "precision": Shape(
+        lambda z, y: 1 - ((z > 0) * y).sum() / (z > 0).sum().clamp(min=1),
+        "bits",
+        "BinaryPrecision",
+        {},
+    ),
+    "recall": Shape(
+        lambda z, y: 1 - torch.logical_and(z > 0, y == 1).sum() / (y == 1).sum(),
+        "bits",
+        "BinaryRecall",
+        {},
+    ),
+    "specificity": Shape(
+        lambda z, y: 1 - ((z <= 0) & (y == 0)).sum() / (y == 0).sum(),
+        "bits",
+        "BinarySpecificity",
+        {},
+    ),
     "matthews": Shape(matthews, "bits", "BinaryMatthewsCorrCoef", {}),
-    "iou": Shape(lambda z, y: 1 - ((z > 0) & y.bool()).sum() / ((z > 0) | y.bool()).sum(), "mask", "BinaryJaccardIndex", {}),
+    "iou": Shape(
+        lambda z, y: 1 - ((z > 0) & y.bool()).sum() / ((z > 0) | y.bool()).sum(),
+        "mask",
+        "BinaryJaccardIndex",
+        {},
+    ),
     "iou per sample": Shape(iou_samples, "mask", "BinaryJaccardIndex", same=False),
     "smooth dice": Shape(dice_smooth, "mask", "BinaryF1Score", same=False),
-    "two class f1": Shape(lambda z, y: 1 - 2 * (z.argmax(1) * y).sum() / (z.argmax(1).sum() + y.sum()), "two", "BinaryF1Score"),
-    "label accuracy": Shape(lambda z, y: 1 - ((z > 0).float() == y).float().mean(), "labels", "MultilabelAccuracy", {"num_labels": 5}),
-    "hamming": Shape(lambda z, y: ((z > 0) != y.bool()).float().mean(), "labels", "MultilabelHammingDistance", {"num_labels": 5}),
-    "subset": Shape(lambda z, y: 1 - ((z > 0).float() == y).all(dim=1).float().mean(), "labels", "MultilabelExactMatch", {"num_labels": 5}),
-    "label f1": Shape(lambda z, y: 1 - (2 * ((z > 0) * y).sum(0) / ((z > 0).sum(0) + y.sum(0)).clamp(min=1)).mean(), "labels", "MultilabelF1Score", {"num_labels": 5, "average": "macro"}),
+    "two class f1": Shape(
+        lambda z, y: 1 - 2 * (z.argmax(1) * y).sum() / (z.argmax(1).sum() + y.sum()),
+        "two",
+        "BinaryF1Score",
+    ),
+    "label accuracy": Shape(
+        lambda z, y: 1 - ((z > 0).float() == y).float().mean(),
+        "labels",
+        "MultilabelAccuracy",
+        {"num_labels": 5},
+    ),
+    "hamming": Shape(
+        lambda z, y: ((z > 0) != y.bool()).float().mean(),
+        "labels",
+        "MultilabelHammingDistance",
+        {"num_labels": 5},
+    ),
+    "subset": Shape(
+        lambda z, y: 1 - ((z > 0).float() == y).all(dim=1).float().mean(),
+        "labels",
+        "MultilabelExactMatch",
+        {"num_labels": 5},
+    ),
+    "label f1": Shape(
+        lambda z, y: (
+            1 - (2 * ((z > 0) * y).sum(0) / ((z > 0).sum(0) + y.sum(0)).clamp(min=1)).mean()
+        ),
+        "labels",
+        "MultilabelF1Score",
+        {"num_labels": 5, "average": "macro"},
+    ),
     "spearman": Shape(spearman, "values", "SpearmanCorrCoef", {}),
     "kendall": Shape(kendall, "values", "KendallRankCorrCoef", {}),
     "scipy": Shape(scipy_spearman, "values", "SpearmanCorrCoef", same=False),
@@ -338,12 +473,23 @@ SHAPES: dict[str, Shape] = {
     "ndcg": Shape(ndcg_at, "relevance", "RetrievalNormalizedDCG", {"top_k": 5}),
     "precision at": Shape(precision_at, "relevant", "RetrievalPrecision", {"top_k": 3}),
     "reciprocal rank": Shape(reciprocal, "classes", "RetrievalMRR"),
-    "rounded counts": Shape(lambda z, y: (z.round().long() - y).abs().float().mean(), "counts", "MeanAbsoluteError", {}),
+    "rounded counts": Shape(
+        lambda z, y: (z.round().long() - y).abs().float().mean(), "counts", "MeanAbsoluteError", {}
+    ),
     "word errors": Shape(word_errors, "tokens", "WordErrorRate", same=False),
-    "functional": Shape(functional("accuracy", task="multiclass", num_classes=4), "classes", "MulticlassAccuracy", same=False),
-    "functional f1": Shape(functional("f1_score", task="binary"), "bits", "BinaryF1Score", same=False),
-    "functional auroc": Shape(functional("auroc", task="binary"), "bits", "BinaryAUROC", same=False),
-}  # fmt: skip
+    "functional": Shape(
+        functional("accuracy", task="multiclass", num_classes=4),
+        "classes",
+        "MulticlassAccuracy",
+        same=False,
+    ),
+    "functional f1": Shape(
+        functional("f1_score", task="binary"), "bits", "BinaryF1Score", same=False
+    ),
+    "functional auroc": Shape(
+        functional("auroc", task="binary"), "bits", "BinaryAUROC", same=False
+    ),
+}
 
 
 # -- look-alikes
@@ -370,23 +516,38 @@ def quantised_error(z: Tensor, y: Tensor) -> Tensor:
 LOOK_ALIKES: dict[str, tuple[Step, str]] = {
     "loss as number": (lambda z, y: torch.tensor(F.cross_entropy(z, y).item()), "classes"),
     "detached loss": (lambda z, y: F.cross_entropy(z.detach(), y), "classes"),
-    "focal on decisions": (lambda z, y: -(z.argmax(1).eq(y).float().clamp(1e-3, 1 - 1e-3)).log().mean(), "classes"),
+    "focal on decisions": (
+        lambda z, y: -(z.argmax(1).eq(y).float().clamp(1e-3, 1 - 1e-3)).log().mean(),
+        "classes",
+    ),
     "usage of classes": (entropy_of_usage, "classes"),
     "sparsity": (lambda z, y: (z > 0).float().mean(), "classes"),
     "confidence share": (lambda z, y: (z.softmax(1).max(1).values > 0.5).float().mean(), "classes"),
     "mask from scores": (lambda z, y: (y.float() * (z.max(1).values > 0)).sum() / 10, "classes"),
     "weights": (lambda z, y: (y * torch.sign(z) * 0.3).sum() + 0.1 * (y * (z > 1)).sum(), "values"),
     "curriculum": (curriculum, "classes"),
-    "hard negatives": (lambda z, y: (y.gather(1, z.topk(3).indices) * 0.2 + 0.7).square().mean(), "relevance"),
+    "hard negatives": (
+        lambda z, y: (y.gather(1, z.topk(3).indices) * 0.2 + 0.7).square().mean(),
+        "relevance",
+    ),
     "level error": (expected_level, "classes"),
     "quantised": (quantised_error, "values"),
-    "label smoothing": (lambda z, y: F.cross_entropy(z.detach(), y, label_smoothing=0.1), "classes"),
+    "label smoothing": (
+        lambda z, y: F.cross_entropy(z.detach(), y, label_smoothing=0.1),
+        "classes",
+    ),
     "pseudo labels": (lambda z, y: F.nll_loss(z.detach().log_softmax(1), z.argmax(1)), "classes"),
     "norm": (lambda z, y: z.detach().norm(), "classes"),
     "count of rows": (lambda z, y: (z > y).float().sum(), "values"),
     "embedding": (lambda z, y: torch.linspace(0, 1, 4)[z.argmax(1)].mean(), "classes"),
     "numpy norm": (lambda z, y: torch.tensor(float(np.linalg.norm(z.detach().numpy()))), "classes"),
-    "fixed share": (lambda z, y: torch.tensor(math.sqrt(float((z.detach() ** 2).mean()))), "classes"),
+    "fixed share": (
+        lambda z, y: torch.tensor(math.sqrt(float((z.detach() ** 2).mean()))),
+        "classes",
+    ),
     "agreement of views": (lambda z, y: (z.argmax(1) == (-z).argmin(1)).float().mean(), "classes"),
-    "soft numbers": (lambda z, y: torch.tensor([float(v) for v in z.detach().mean(0)]).sum(), "classes"),
-}  # fmt: skip
+    "soft numbers": (
+        lambda z, y: torch.tensor([float(v) for v in z.detach().mean(0)]).sum(),
+        "classes",
+    ),
+}

@@ -253,6 +253,20 @@ class TestDefault:
         assert Path("out.json").exists()
         assert torch._C._len_torch_function_stack() == 0
 
+    def test_run_that_the_user_ends_is_judged(self, run_fit: Fit) -> None:
+        """After Ctrl-C, what has lasted until then is said."""
+
+        class Stop(pl.Callback):
+            def on_train_batch_end(self, trainer: Any, *_args: Any) -> None:
+                if trainer.global_step == 3:
+                    raise KeyboardInterrupt
+
+        guard = GradGuard()
+        with pytest.raises(SystemExit):
+            run_fit(Spare(), data(), guard, callbacks=[Stop()], max_steps=6)
+        assert codes(guard) == ["GG106"]
+        assert torch._C._len_torch_function_stack() == 0
+
     def test_one_line_when_all_is_well(
         self, run_fit: Fit, capsys: pytest.CaptureFixture[str]
     ) -> None:

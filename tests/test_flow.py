@@ -252,16 +252,17 @@ class TestLife:
         loss.backward()
         assert flow.edges == {}
 
-    def test_states_of_several_passes_are_united(self) -> None:
-        """An edge is as alive as it was at its best."""
+    @pytest.mark.parametrize("weights_of_passes", [(0.0, 1.0), (1.0, 0.0)])
+    def test_states_of_several_passes_are_united(
+        self, weights_of_passes: tuple[float, float]
+    ) -> None:
+        """An edge is as alive as it was at its best, in whatever order."""
         params = weights(w=(3,))
-        middle = params["w"].exp()
-        loss = middle.sum()
+        loss = params["w"].exp().sum()
         view, nodes = walk(loss, {id(params["w"]): "w"})
         flow = Flow(view, nodes)
-        loss.backward(torch.tensor(0.0), retain_graph=True)
-        assert set(flow.edges.values()) == {State.ZERO}
-        loss.backward()
+        for weight in weights_of_passes:
+            loss.backward(torch.tensor(weight), retain_graph=True)
         flow.close()
         assert set(flow.edges.values()) == {State.ALIVE}
 

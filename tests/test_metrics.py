@@ -32,7 +32,7 @@ def test_a_metric_is_named_with_its_arguments(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n, s in SHAPES.items() if s.same])
 def test_the_printed_call_reproduces_the_number(name: str) -> None:
-    """The torchmetrics object, built from the printed text, gives the user's number on the same batch."""
+    """The torchmetrics object, built from the printed text, gives the user's number."""
     shape = SHAPES[name]
     found, scores, target, number = recognised(shape.step, shape.data)
     assert found is not None

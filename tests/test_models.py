@@ -8,6 +8,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from conftest import QUIET
+from foreign import Batch, Wrapped, bert, gpt2, images, mixtral, pairs, t5, tokens, vit
 from torch import Tensor, nn
 
 from lightning_gradguard import GradGuard
@@ -21,33 +22,6 @@ pytestmark = [
 ]
 
 STEPS = 5
-VOCABULARY = 97
-Batch = dict[str, Tensor]
-
-
-class Wrapped(pl.LightningModule):
-    """Train a model that returns its own loss, and note which gradients there ever were."""
-
-    def __init__(self, model: nn.Module, *, rate: float = 1e-3) -> None:
-        super().__init__()
-        self.model = model
-        self.rate = rate
-        self.met: set[str] = set()
-
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Return the loss of the model."""
-        loss: Tensor = self.model(**batch).loss
-        return loss
-
-    def on_after_backward(self) -> None:
-        """Note the parameters with a gradient that is not all zero."""
-        for name, param in self.named_parameters():
-            if param.grad is not None and bool((param.grad != 0).any()):
-                self.met.add(name)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Train everything that is not frozen."""
-        return torch.optim.AdamW([p for p in self.parameters() if p.requires_grad], lr=self.rate)
 
 
 def _never(module: Wrapped) -> set[str]:
@@ -87,43 +61,9 @@ class _Batches:
         return STEPS
 
 
-def _tokens() -> Batch:
-    ids = torch.randint(5, VOCABULARY, (2, 12))
-    mask = torch.ones_like(ids)
-    mask[1, 9:] = 0
-    return {"input_ids": ids, "attention_mask": mask, "labels": ids.masked_fill(mask == 0, -100)}
-
-
-def _pairs() -> Batch:
-    return _tokens() | {"labels": torch.randint(5, VOCABULARY, (2, 7))}
-
-
-def _images() -> Batch:
-    return {"pixel_values": torch.randn(2, 3, 32, 32), "labels": torch.tensor([0, 2])}
-
-
-def _bert(kind: str = "BertForMaskedLM", **options: Any) -> nn.Module:
-    import transformers
-
-    config = transformers.BertConfig(
-        vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=64, max_position_embeddings=32, **options,
-    )  # fmt: skip
-    model: nn.Module = getattr(transformers, kind)(config)
-    return model
-
-
-def _gpt2() -> nn.Module:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    config = GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=32)
-    model: nn.Module = GPT2LMHeadModel(config)
-    return model
-
-
 def test_bert_masked_language_model() -> None:
     """Every parameter of a masked language model is trained."""
-    module, _ = _check(_bert(), _tokens)
+    module, _ = _check(bert(), tokens)
     assert _never(module) == set()
 
 
@@ -133,7 +73,7 @@ def test_bert_pooler_that_nobody_reads() -> None:
     class Encoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.bert = _bert("BertModel")
+            self.bert = bert("BertModel")
             self.head = nn.Linear(32, 3)
 
         def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> Any:
@@ -141,69 +81,50 @@ def test_bert_pooler_that_nobody_reads() -> None:
             loss = nn.functional.cross_entropy(self.head(hidden[:, 0]), labels[:, 0] % 3)
             return type("Output", (), {"loss": loss})
 
-    module, guard = _check(Encoder(), _tokens)
+    module, guard = _check(Encoder(), tokens)
     assert _never(module) == {f"model.bert.pooler.dense.{n}" for n in ("weight", "bias")}
     assert {d.severity for d in guard.report.diagnostics} == {"info"}
 
 
 def test_gpt2() -> None:
     """A causal language model with tied embeddings is silent."""
-    module, _ = _check(_gpt2(), _tokens)
+    module, _ = _check(gpt2(), tokens)
     assert _never(module) == set()
 
 
 def test_t5() -> None:
     """An encoder and a decoder with shared embeddings and relative positions are silent."""
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    config = T5Config(
-        vocab_size=VOCABULARY, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
-        decoder_start_token_id=0,
-    )  # fmt: skip
-    module, _ = _check(T5ForConditionalGeneration(config), _pairs)
+    module, _ = _check(t5(), pairs)
     assert _never(module) == set()
 
 
 def test_vit() -> None:
     """An image classifier with a class token is silent."""
-    from transformers import ViTConfig, ViTForImageClassification
-
-    config = ViTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        image_size=32, patch_size=8, num_labels=3,
-    )  # fmt: skip
-    module, _ = _check(ViTForImageClassification(config), _images)
+    module, _ = _check(vit(), images)
     assert _never(module) == set()
 
 
 def test_mixture_of_experts() -> None:
     """Experts that get no token in some steps are silent."""
-    from transformers import MixtralConfig, MixtralForCausalLM
-
-    config = MixtralConfig(
-        vocab_size=VOCABULARY, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, num_local_experts=4, num_experts_per_tok=2,
-        max_position_embeddings=32, output_router_logits=True,
-    )  # fmt: skip
-    _check(MixtralForCausalLM(config), _tokens)
+    _check(mixtral(), tokens)
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_gradient_checkpointing(reentrant: bool) -> None:  # noqa: FBT001
     """Both ways of recomputing activations are silent where the input carries a gradient."""
-    model: Any = _bert()
+    model: Any = bert()
     model.gradient_checkpointing_enable({"use_reentrant": reentrant})
-    module, _ = _check(model, _tokens)
+    module, _ = _check(model, tokens)
     assert _never(module) == set()
 
 
 def test_reentrant_checkpointing_of_a_frozen_embedding() -> None:
     """The library makes the frozen embeddings' output a leaf that requires grad: silent, and right."""
-    model: Any = _bert()
+    model: Any = bert()
     model.gradient_checkpointing_enable({"use_reentrant": True})
     for param in model.bert.embeddings.parameters():
         param.requires_grad_(requires_grad=False)
-    module, _ = _check(model, _tokens)
+    module, _ = _check(model, tokens)
     assert _never(module) == set()
 
 
@@ -211,7 +132,7 @@ def test_lora() -> None:
     """The second matrix of an adapter starts at zero and heals; the frozen base is not judged."""
     peft = pytest.importorskip("peft")
     config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["c_attn"], fan_in_fan_out=True)
-    module, _ = _check(peft.get_peft_model(_gpt2(), config), _tokens)
+    module, _ = _check(peft.get_peft_model(gpt2(), config), tokens)
     assert _never(module) == set()
     assert len(module.met) == 4
 

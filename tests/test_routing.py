@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recognised and named metrics are computed by torchmetrics over the epoch, and nothing else changes."""
+"""Recognised and named metrics are computed over the epoch, and nothing else changes."""
+# ruff: noqa: D102 - the hooks of a module need no explanation
 
 import copy
 import json
@@ -83,9 +84,14 @@ def loader(count: int = sum(SIZES), size: int = SIZES[0]) -> DataLoader[Any]:
 def fit(model: pl.LightningModule, *callbacks: pl.Callback, **options: Any) -> pl.Trainer:
     """Train quietly."""
     settings: dict[str, Any] = {
-        "accelerator": "cpu", "devices": 1, "logger": False, "enable_progress_bar": False, "max_epochs": 2,
-        "enable_model_summary": False, "enable_checkpointing": any(isinstance(c, ModelCheckpoint) for c in callbacks),
-    } | {k: v for k, v in options.items() if k not in {"data", "ckpt_path"}}  # fmt: skip
+        "accelerator": "cpu",
+        "devices": 1,
+        "logger": False,
+        "enable_progress_bar": False,
+        "max_epochs": 2,
+        "enable_model_summary": False,
+        "enable_checkpointing": any(isinstance(c, ModelCheckpoint) for c in callbacks),
+    } | {k: v for k, v in options.items() if k not in {"data", "ckpt_path"}}
     trainer = pl.Trainer(callbacks=list(callbacks), **settings)
     trainer.fit(model, options.get("data") or loader(), ckpt_path=options.get("ckpt_path"))
     return trainer
@@ -163,8 +169,12 @@ class TestRecognised:
         fit(module, GradGuard(metrics="route"), halfway, data=loader(20, 8), max_epochs=1)
         again = Classifier()
         trainer = fit(
-            again, GradGuard(metrics="route"), data=loader(20, 8), max_epochs=1, ckpt_path=tmp_path / "step=1.ckpt",
-        )  # fmt: skip
+            again,
+            GradGuard(metrics="route"),
+            data=loader(20, 8),
+            max_epochs=1,
+            ckpt_path=tmp_path / "step=1.ckpt",
+        )
         whole = Classifier()
         whole.seen = [module.seen[0], *again.seen]
         assert len(again.seen) == 2
@@ -335,11 +345,15 @@ def two_ranks(mode: str) -> list[dict[str, Any]]:
     jobs = [
         subprocess.Popen(  # noqa: S603 - our own file
             [sys.executable, str(WORKER), mode],
-            env=os.environ | place | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(WORKER.parents[2])},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ
+            | place
+            | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": str(WORKER.parents[2])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for rank in range(2)
-    ]  # fmt: skip
+    ]
     told = [job.communicate(timeout=100) for job in jobs]
     lines = [next((x for x in out.splitlines() if x.startswith("RESULT")), "") for out, _ in told]
     assert all(lines), told

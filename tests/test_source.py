@@ -90,6 +90,13 @@ class TestCapture:
         scope = run("stack = capture()", "<string>", capture=capture)
         assert scope["stack"][0][0].co_filename == "<string>"
 
+    def test_ends_at_the_training_loop(self) -> None:
+        """Who called `fit` is not to blame for what a step does."""
+        loop = f"{SITE_PACKAGES}/pytorch_lightning/loops/training_epoch_loop.py"
+        stepping = run("def step():\n    return here()\n", "made_up.py", here=here)["step"]
+        advance = run("def advance():\n    return step()\n", loop, step=stepping)["advance"]
+        assert [code.co_name for code, _ in advance()] == ["step"]
+
     def test_finds_a_caller_by_its_file(self) -> None:
         """A look at a frame of a certain file goes up until there is one."""
         frame = source.caller_in("test_source.py")

@@ -394,6 +394,20 @@ class TestUnseen:
         made = Step(lambda w, _: Pass.apply(w.exp()).sum())  # type: ignore[no-untyped-call]
         assert made.sources() == {"w"}
 
+    def test_bridge_ends_at_the_nearest_known_value(self) -> None:
+        """What an unseen extension was given is its parent, not the parameter behind it."""
+
+        def step(w: Tensor, _x: Tensor) -> Tensor:
+            seen = w.exp()
+            with torch._C.DisableTorchFunction():
+                unseen = seen.sin()
+            return unseen.sum()
+
+        made = Step(step)
+        assert "sin" not in made.names
+        assert made.value is not None
+        assert made.call("exp").outputs[0] in ancestors(made.value)
+
     def test_graph_from_before_the_recording_is_bridged(self) -> None:
         """A value that was computed earlier is tied to its parameter through the graph."""
         w = nn.Parameter(torch.ones(2))

@@ -8,11 +8,13 @@ with the answer, is decided elsewhere.
 from collections.abc import Callable
 
 from lightning_gradguard.diagnose.divergence import (
+    Sides,
     awaited_parameters,
     divergent_losses,
     divergent_parameters,
     gradless_shards,
 )
+from lightning_gradguard.diagnose.errors import explain_error, refused_backwards
 from lightning_gradguard.diagnose.limits import unchecked, unused_suppression
 from lightning_gradguard.diagnose.losses import disconnected_loss, untraced_loss
 from lightning_gradguard.diagnose.missing import missing_parameters, unused_parameters
@@ -27,7 +29,6 @@ from lightning_gradguard.diagnose.optimizers import (
     unregistered_parameters,
 )
 from lightning_gradguard.diagnose.places import first_use
-from lightning_gradguard.diagnose.errors import explain_error, refused_backwards
 from lightning_gradguard.diagnose.refused import (
     kept_graphs,
     overwritten_values,
@@ -43,6 +44,7 @@ from lightning_gradguard.rules import Diagnostic
 __all__ = [
     "CHECKS",
     "Scene",
+    "Sides",
     "awaited_parameters",
     "constant_terms",
     "disconnected_loss",

@@ -2,7 +2,7 @@
 """The GG3 block: ranks that differ."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lightning_gradguard import definitions, syntax
 from lightning_gradguard.diagnose.missing import missing_parameters, unused_parameters
@@ -13,102 +13,105 @@ from lightning_gradguard.ranks import words
 from lightning_gradguard.rules import Diagnostic, Severity
 from lightning_gradguard.source import Span
 
-__all__ = ["awaited_parameters", "divergent_losses", "divergent_parameters", "gradless_shards"]
+__all__ = [
+    "Sides",
+    "awaited_parameters",
+    "divergent_losses",
+    "divergent_parameters",
+    "gradless_shards",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The ranks that have something, and the others."""
+
+    having: Sequence[int]
+    lacking: Sequence[int]
+
+    @property
+    def slots(self) -> dict[str, str]:
+        """Return both sides in words, under the names that the messages use."""
+        return {"some": words(self.having), "others": words(self.lacking)}
 
 
 def divergent_parameters(
-    scene: Scene,
-    names: Sequence[str],
-    having: Sequence[int],
-    lacking: Sequence[int],
-    *,
-    exchange: str,
-    use: Span | None = None,
+    scene: Scene, names: Sequence[str], sides: Sides, *, exchange: str, use: Span | None = None
 ) -> list[Diagnostic]:
     """GG301: the graph reaches these parameters on some ranks only.
 
     Args:
         scene: the step, best on a rank whose graph reaches them.
         names: the parameters.
-        having: ranks whose graph reaches them.
-        lacking: the other ranks.
+        sides: the ranks whose graph reaches them, and the others.
         exchange: what happens to such a gradient: `wait`, `mean` or `none`.
         use: a call that reads one of them, where an earlier trace showed it.
     """
-    span = use or first_use(scene, names)
-    if span is not None:
-        span = span.labelled(f"used here on {words(having)}, not on {words(lacking)}")
-    else:
-        owner, attribute, prefix = owner_of(scene.model, names[0])
-        made = definitions.attribute_span(type(owner), attribute)
-        span = (
-            made.labelled(f"`{prefix}` is used on {words(having)}, not on {words(lacking)}")
-            if made
-            else None
-        )
+    mine, others = words(sides.having), words(sides.lacking)
     return [
         finding(
             "GG301",
             scene,
             params=tuple(names),
-            slots={
-                "parameters": phrase(tuple(names)),
-                "some": words(having),
-                "others": words(lacking),
-            },
-            span=span,
-            ranks=tuple(lacking),
+            slots={"parameters": phrase(names), **sides.slots},
+            span=_place_of_use(scene, names, sides, use or first_use(scene, names)),
+            ranks=tuple(sides.lacking),
             cause=(
-                f"the loss depends on {phrase(tuple(names))} on {words(having)}; on "
-                f"{words(lacking)} no path leads from the loss to them"
+                f"the loss depends on {phrase(names)} on {mine}; on {others} no path leads from "
+                "the loss to them"
             ),
             evidence=scene.when,
-            effect=_what_becomes(exchange, having, lacking),
+            effect=_what_becomes(exchange, sides),
             help=(
-                "let every rank use the same layers in the same step; where a rank has nothing "
-                "to add, multiply by 0 instead of leaving the layer out"
+                "let every rank use the same layers in the same step; where a rank has nothing to "
+                "add, multiply by 0 instead of leaving the layer out"
             ),
         )
     ]
 
 
-def _what_becomes(exchange: str, having: Sequence[int], lacking: Sequence[int]) -> str:
+def _place_of_use(
+    scene: Scene, names: Sequence[str], sides: Sides, use: Span | None
+) -> Span | None:
+    """Return where some ranks use the parameters, or else where the parameters are made."""
+    mine, others = words(sides.having), words(sides.lacking)
+    if use is not None:
+        return use.labelled(f"used here on {mine}, not on {others}")
+    owner, attribute, prefix = owner_of(scene.model, names[0])
+    made = definitions.attribute_span(type(owner), attribute)
+    return made.labelled(f"`{prefix}` is used on {mine}, not on {others}") if made else None
+
+
+def _what_becomes(exchange: str, sides: Sides) -> str:
     """Say what a strategy makes of a gradient that only some ranks have."""
-    size = len(having) + len(lacking)
+    share, size = len(sides.having), len(sides.having) + len(sides.lacking)
     if exchange == "wait":
         return (
             "the ranks exchange different gradients: each waits for what the other never sends, "
-            "and the job hangs "
-            "until the time limit of the process group ends it, or aborts"
+            "and the job hangs until the time limit of the process group ends it, or aborts"
         )
     if exchange == "mean":
-        half = ", that is half of it" if 2 * len(having) == size else ""
+        half = ", that is half of it" if 2 * share == size else ""
         return (
-            f"the exchange counts {words(lacking)} as zero and divides by {size}: each of these "
-            "parameters silently "
-            f"gets {len(having)}/{size} of the average of the ranks that use it{half}"
+            f"the exchange counts {words(sides.lacking)} as zero and divides by {size}: each of "
+            f"these parameters silently gets {share}/{size} of the average of the ranks that use "
+            f"it{half}"
         )
     return (
-        f"only {words(having)} will change these parameters: the copies on the ranks drift apart "
-        "in silence"
+        f"only {words(sides.having)} will change these parameters: the copies on the ranks drift "
+        "apart in silence"
     )
 
 
 def divergent_losses(
-    scene: Scene,
-    base: Diagnostic | None,
-    having: Sequence[int],
-    lacking: Sequence[int],
-    *,
-    leaf: bool,
+    scene: Scene, base: Diagnostic | None, sides: Sides, *, leaf: bool
 ) -> list[Diagnostic]:
     """GG302: the loss of some ranks cannot train anything, that of the others can.
 
     Args:
         scene: the step.
         base: what the first of the failing ranks found about its own loss, if it did.
-        having: ranks with a connected loss.
-        lacking: the other ranks.
+        sides: the ranks with a connected loss, and the others.
         leaf: `backward()` succeeds on the failing ranks, and reaches no parameter.
     """
     what = (
@@ -116,52 +119,43 @@ def divergent_losses(
         if leaf
         else "has no graph, so `backward()` raises there"
     )
-    span = base.span if base is not None else syntax.method_span(type(scene.model), "training_step")
+    why = f"; {base.cause}" if base is not None and base.cause and not leaf else ""
+    repair = base.help if base is not None else ""
+    mine, others = words(sides.having), words(sides.lacking)
     return [
         finding(
             "GG302",
             scene,
             params=tuple(scene.judged),
-            slots={"some": words(having), "others": words(lacking)},
-            span=span,
+            slots=sides.slots,
+            span=base.span
+            if base is not None
+            else syntax.method_span(type(scene.model), "training_step"),
             related=base.related if base is not None else (),
             op=base.op if base is not None else None,
             metric=base.metric if base is not None else None,
-            ranks=tuple(lacking),
-            cause=f"on {words(lacking)} the loss {what}"
-            + (f"; {base.cause}" if base is not None and base.cause and not leaf else ""),
+            ranks=tuple(sides.lacking),
+            cause=f"on {others} the loss {what}{why}",
             evidence=scene.when,
-            effect=f"{words(having)} would wait for gradients that {words(lacking)} never sends",
-            help=base.help
-            if base is not None and base.help
-            else "compute the loss in the same way on every rank",
+            effect=f"{mine} would wait for gradients that {others} never sends",
+            help=repair or "compute the loss in the same way on every rank",
         )
     ]
 
 
 def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
     """GG104, GG105, GG106 under plain DDP: no rank sends a gradient that all of them wait for."""
-    judged = [n for n in names if n in scene.judged]
-    found = missing_parameters(scene, judged) + unused_parameters(
-        scene, [n for n in names if n not in scene.judged]
-    )
+    idle = [n for n in names if n not in scene.judged]
+    found = missing_parameters(scene, names) + unused_parameters(scene, idle)
     effect = (
-        "DDP waits for these gradients: in this step it would average none at all, so the "
-        "copies of the model "
-        "drift apart, and the next forward pass raises an error of torch's that names no parameter"
+        "DDP waits for these gradients: in this step it would average none at all, so the copies "
+        "of the model drift apart, and the next forward pass raises an error of torch's that "
+        "names no parameter"
     )
     other = (
         "let DDP look for unused parameters, with `DDPStrategy(find_unused_parameters=True)`, or "
     )
-    return [
-        replace(
-            d,
-            severity=Severity.ERROR,
-            effect=effect,
-            help=other + d.help,
-        )
-        for d in found
-    ]
+    return [replace(d, severity=Severity.ERROR, effect=effect, help=other + d.help) for d in found]
 
 
 def gradless_shards(scene: Scene, names: Sequence[str], *, zero: bool) -> list[Diagnostic]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from lightning_gradguard import syntax
-from lightning_gradguard.diagnose.places import loss_span, span_at
+from lightning_gradguard.diagnose.places import code_of, loss_span, span_at
 from lightning_gradguard.diagnose.refused import (
     inference_values,
     kept_graphs,
@@ -15,7 +15,6 @@ from lightning_gradguard.diagnose.refused import (
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.source import Span
-
 
 __all__ = ["explain_error", "refused_backwards"]
 
@@ -59,17 +58,15 @@ def _underived(scene: Scene, match: re.Match[str], _: Span | None) -> Sequence[D
     return underived_call(scene, match.group(1) or match.group(2))
 
 
-def _unscalar(scene: Scene, match: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+def _unscalar(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
     view = scene.trace.losses[-1] if scene.trace.losses else None
     value = view.value if view is not None else None
     shape = f" it is {value.describe()}" if value is not None else ""
-    span = loss_span(view) if view is not None else raised_at
+    span = (loss_span(view) if view is not None else None) or raised_at
     return refused_backwards(
         scene,
         "the loss is not one real number",
-        (span or raised_at).labelled(f"the loss comes from here;{shape}")
-        if span or raised_at
-        else None,  # type: ignore[union-attr]
+        span.labelled(f"the loss comes from here;{shape}") if span is not None else None,
         op=value.call.public if value is not None and value.call is not None else None,
         repair="reduce the loss to one real number, for example with `loss.mean()`",
     )
@@ -79,26 +76,24 @@ def _bad_function(
     scene: Scene, match: re.Match[str], raised_at: Span | None
 ) -> Sequence[Diagnostic]:
     name = match.group(1)
-    span = _backward_of(scene, name)
+    span = _backward_of(scene, name) or raised_at
+    label = "one gradient for each input of `forward`, of its shape"
     return refused_backwards(
         scene,
         f"the gradients that `{name}.backward` returns do not fit its inputs",
-        (span or raised_at).labelled("one gradient for each input of `forward`, of its shape")
-        if span or raised_at
-        else None,  # type: ignore[union-attr]
+        span.labelled(label) if span is not None else None,
         op=name,
         repair="return one gradient, or `None`, for each argument of `forward`",
     )
 
 
 def _once(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
-    code = getattr(getattr(type(scene.model), "training_step", None), "__code__", None)
+    code = code_of(scene.model, "training_step")
     marked = syntax.decorated_in_file(code.co_filename, "once_differentiable") if code else []
-    span = marked[0] if marked else raised_at
     return refused_backwards(
         scene,
         "a function marked with `once_differentiable` is differentiated twice",
-        span,
+        marked[0] if marked else raised_at,
         op="torch.autograd.function.once_differentiable",
         repair="write the `backward` with differentiable operations and take the mark away",
     )
@@ -126,10 +121,12 @@ def _backward_of(scene: Scene, name: str) -> Span | None:
 
 # What torch says -> who knows the line. The first pattern that fits decides.
 _ERRORS: tuple[tuple[str, Finder], ...] = (
-    (r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a derivative",
+    (r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a deriv",
      _underived),
-    (r"modified by an inplace operation", lambda scene, match, _: overwritten_values(scene, match.string)),
-    (r"Inference tensors cannot be saved for backward", lambda scene, _, __: inference_values(scene)),
+    (r"modified by an inplace operation",
+     lambda scene, match, _: overwritten_values(scene, match.string)),
+    (r"Inference tensors cannot be saved for backward",
+     lambda scene, _, __: inference_values(scene)),
     (r"backward through the graph a second time", lambda scene, _, at: kept_graphs(scene, at)),
     (r"grad can be implicitly created only for", _unscalar),
     (r"[Ff]unction (\w+)Backward returned an (?:incorrect number|invalid gradient)", _bad_function),

@@ -15,24 +15,28 @@ from lightning_gradguard.diagnose.cuts import (
     related_spans,
     unnamed_cuts,
 )
-from lightning_gradguard.diagnose.places import EARLY, loss_span, span_at
+from lightning_gradguard.diagnose.places import EARLY, code_of, loss_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.words import count_of
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rules import Diagnostic
-from lightning_gradguard.source import Span, Stack, is_project_file, locate
-from lightning_gradguard.trace import Call, LossView
+from lightning_gradguard.source import Span, Stack
+from lightning_gradguard.trace import Call, LossView, Value
 
 __all__ = ["disconnected_loss", "untraced_loss"]
+
+_WRAPPERS = ("Parameter", "Variable")
 
 
 def disconnected_loss(scene: Scene, view: LossView) -> list[Diagnostic]:
     """GG101, GG102: data of the parameters flows into a loss that cannot train any of them."""
-    if view.params or view.opaque or view.value is None:
+    if view.params or view.value is None or (view.opaque and not scene.sharded):
         return []
     groups = grouped_cuts(scene, [view])
     if not groups and scene.sharded:
         groups = unnamed_cuts(scene, view)
+        if not groups and view.requires_grad:
+            return []
     if not groups and (frozen := _frozen_in_step(scene)):
         return [_frozen_loss(scene, view, frozen)]
     if view.requires_grad:
@@ -63,21 +67,22 @@ def _frozen_in_step(scene: Scene) -> list[Call]:
     return [
         c
         for c in scene.trace.calls
-        if c.name in {"requires_grad=", "requires_grad_"} and c.inputs and c.inputs[0].kind == "param"
+        if c.name in {"requires_grad=", "requires_grad_"}
+        and c.inputs
+        and c.inputs[0].kind == "param"
         and False in (*c.constants, *c.keywords.values())
-    ]  # fmt: skip
+    ]
 
 
 def _frozen_loss(scene: Scene, view: LossView, frozen: Sequence[Call]) -> Diagnostic:
     call = frozen[0]
-    span = span_at(call.stack)
     return finding(
         "GG102" if view.requires_grad else "GG101",
         scene,
         slots={"op": "requires_grad = False"},
         params=tuple(scene.judged),
         op="torch.Tensor.requires_grad_",
-        span=span.labelled("freezes the parameters in the middle of the step") if span else None,
+        span=span_at(call.stack, "freezes the parameters in the middle of the step"),
         cause=(
             f"{count_of(len(frozen), 'parameter')} lost `requires_grad` in this step before the "
             "loss was computed"
@@ -89,34 +94,43 @@ def _frozen_loss(scene: Scene, view: LossView, frozen: Sequence[Call]) -> Diagno
     )
 
 
-def _judged_and_frozen(scene: Scene, view: LossView) -> list[str]:
-    """Return parameters of the loss that were trained before and do not require grad any more."""
-    inside = scene.lineage.ancestors([view.value]) if view.value is not None else set()
+def _judged_and_frozen(scene: Scene, view: LossView) -> bool:
+    """Say whether parameters of the loss were trained before and do not require grad any more."""
     frozen = {n for n, p in scene.judged.items() if not p.requires_grad}
-    return [v.name for v in inside if v.kind == "param" and v.name in frozen]
+    return any(v.kind == "param" and v.name in frozen for v in _behind(scene, view))
+
+
+def _behind(scene: Scene, view: LossView) -> set[Value]:
+    """Return every value from which data flows into a loss."""
+    return scene.lineage.ancestors([view.value]) if view.value is not None else set()
 
 
 def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
     """GG101 without a cut: nothing that requires grad takes part in the loss."""
-    frozen = [n for n, p in scene.model.named_parameters() if not p.requires_grad]
-    used = [
-        n
-        for n, v in scene.trace.params.items()
-        if n in frozen and v in scene.lineage.ancestors([view.value])
-    ]  # type: ignore[list-item]
+    frozen = {n for n, p in scene.model.named_parameters() if not p.requires_grad}
+    behind = _behind(scene, view)
+    used = tuple(n for n, v in scene.trace.params.items() if n in frozen and v in behind)
     span = loss_span(view) or syntax.method_span(type(scene.model), "training_step")
-    if used:
-        cause = f"all {len(used)} parameters that the loss depends on have `requires_grad=False`"
-        places = _freezing_spans(scene)
+    if not used:
         return finding(
-            "GG101", scene, params=tuple(used), op="torch.Tensor.requires_grad_", span=places[0] if places else span,
-            related=tuple(places[1:]), cause=cause, help="leave the parameters that are to be trained unfrozen",
-        )  # fmt: skip
+            "GG101",
+            scene,
+            params=tuple(scene.judged),
+            span=span,
+            cause="no parameter takes part in the computation of the loss in this step",
+            help="compute the loss from the output of the module",
+        )
+    places = _freezing_spans(scene)
     return finding(
-        "GG101", scene, params=tuple(scene.judged), op=None, span=span,
-        cause="no parameter takes part in the computation of the loss in this step",
-        help="compute the loss from the output of the module",
-    )  # fmt: skip
+        "GG101",
+        scene,
+        params=used,
+        op="torch.Tensor.requires_grad_",
+        span=places[0] if places else span,
+        related=tuple(places[1:]),
+        cause=f"all {len(used)} parameters that the loss depends on have `requires_grad=False`",
+        help="leave the parameters that are to be trained unfrozen",
+    )
 
 
 def untraced_loss(scene: Scene, stack: Stack) -> list[Diagnostic]:
@@ -131,7 +145,6 @@ def untraced_loss(scene: Scene, stack: Stack) -> list[Diagnostic]:
             "GG101",
             scene,
             params=tuple(scene.judged),
-            op=None,
             span=span_at(stack) or syntax.method_span(type(scene.model), "training_step"),
             cause=(
                 "the loss of this step has no history; the step was not traced and could not be "
@@ -144,7 +157,7 @@ def untraced_loss(scene: Scene, stack: Stack) -> list[Diagnostic]:
 
 def _freezing_spans(scene: Scene) -> list[Span]:
     """Return the places in the user's classes and their files where parameters are frozen."""
-    step = getattr(type(scene.model).training_step, "__code__", None)
+    step = code_of(scene.model, "training_step")
     if step is None:
         return []
     names = {"requires_grad_", "freeze"}
@@ -154,8 +167,7 @@ def _freezing_spans(scene: Scene) -> list[Span]:
 
 def _relabel(scene: Scene, view: LossView) -> Call | None:
     """Return the call that turned a cut value into a fresh leaf, or stands where that happened."""
-    inside = scene.lineage.ancestors([view.value])  # type: ignore[list-item]
-    makers = [v.call for v in inside if v.call is not None and v.rg]
+    makers = [v.call for v in _behind(scene, view) if v.call is not None and v.rg]
     named = [c for c in makers if c.name in {"requires_grad_", "requires_grad="}]
     copied = [c for c in makers if c.keywords.get("requires_grad") is True]
     aliased = [c for c in makers if c.func is None and c.name in {"Parameter", "alias"}]
@@ -179,7 +191,7 @@ def _relabelled(
         "GG102",
         scene,
         params=tuple(scene.judged),
-        slots={"op": _relabel_text(relabel, op)},
+        slots={"op": _relabel_text(op)},
         op=op,
         span=span.labelled(f"turns `{name}` into a new leaf, does not reconnect it to the model")
         if span
@@ -187,15 +199,14 @@ def _relabelled(
         related=tuple(s for s in (lost, *related_spans(cut, [])) if s is not None),
         cause=(
             "`backward()` now succeeds, but it stops at this new leaf. Every parameter keeps "
-            "`grad = None`, and "
-            "the optimizer skips parameters without a gradient in silence"
+            "`grad = None`, and the optimizer skips parameters without a gradient in silence"
         ),
         help=advice.for_relabel(scene.trace, cut, view, span),
         metric=advice.metric_of(scene.trace, cut, view),
     )
 
 
-def _relabel_text(relabel: Call, op: str) -> str:
+def _relabel_text(op: str) -> str:
     bare = op.rpartition(".")[2]
     return {"requires_grad": "requires_grad = True", "requires_grad_": "requires_grad_(True)"}.get(
         bare, f"{bare}(..., requires_grad=True)"
@@ -203,27 +214,22 @@ def _relabel_text(relabel: Call, op: str) -> str:
 
 
 def _wrapping_span(model: nn.Module, relabel: Call) -> Span | None:
-    """Return the `nn.Parameter(...)` or `Variable(...)` that no function mode sees, from the source text."""
+    """Return the `nn.Parameter(...)` or `Variable(...)` that no function mode sees."""
     wrapped = [v.call.stack for v in relabel.inputs if v.call is not None]
-    step = getattr(type(model).training_step, "__code__", None)
-    codes = [code for stack in (relabel.stack, *wrapped) for code, _ in stack] + (
-        [step] if step is not None else []
-    )
+    step = code_of(model, "training_step")
+    codes = [code for stack in (relabel.stack, *wrapped) for code, _ in stack]
+    codes += [step] if step is not None else []
     for code in codes:
-        spans = syntax.calls_named(code, {"Parameter", "Variable"})
+        spans = syntax.calls_named(code, _WRAPPERS)
         if spans:
             return spans[-1]
     spans = [
         s
-        for c in codes[-1:]
-        for s in syntax.calls_in_file(c.co_filename, {"Parameter", "Variable"}, outside=EARLY)
+        for code in codes[-1:]
+        for s in syntax.calls_in_file(code.co_filename, _WRAPPERS, outside=EARLY)
     ]
     return spans[-1] if spans else span_at(relabel.stack)
 
 
 def _relabel_span(model: nn.Module, relabel: Call) -> Span | None:
-    if relabel.func is None:
-        return _wrapping_span(model, relabel)
-    if not relabel.stack:
-        return None
-    return locate(relabel.stack[0])
+    return _wrapping_span(model, relabel) if relabel.func is None else span_at(relabel.stack)

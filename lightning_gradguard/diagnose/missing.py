@@ -2,6 +2,7 @@
 """GG104, GG105 and GG106: parameters whose gradient stays `None`."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from lightning_gradguard import advice, definitions, ops
 from lightning_gradguard.diagnose.cuts import cut_cause, cut_span, group_by_cut, leaves_torch, op_of
@@ -11,7 +12,6 @@ from lightning_gradguard.diagnose.places import (
     is_users,
     owner_of,
     project_span,
-    site_of,
     span_at,
 )
 from lightning_gradguard.diagnose.scene import Scene, finding
@@ -19,7 +19,7 @@ from lightning_gradguard.diagnose.words import no_grad_evidence, phrase
 from lightning_gradguard.flow import Kill
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rules import Diagnostic, Severity
-from lightning_gradguard.source import Span, locate
+from lightning_gradguard.source import Span, innermost, locate
 
 __all__ = ["cut_parameters", "missing_parameters", "unused_parameters"]
 
@@ -67,7 +67,7 @@ def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic
     soft = cut.kind is ops.Kind.STOP and not left and not raised
     code = "GG105" if left else "GG104"
     op = op_of(cut)
-    back = site_of(cut.reentry.stack) if cut.reentry is not None else None
+    back = innermost(cut.reentry.stack) if cut.reentry is not None else None
     related = [s for s in (project_span(cut.stack),) if s is not None]
     if back is not None:
         related.append(locate(back, "and came back here, without its history"))
@@ -88,64 +88,63 @@ def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the way of an unused parameter ends, and why there."""
+
+    span: Span | None
+    cause: str
+    level: Severity
+    op: str | None = None
+
+
 def unused_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
     """GG106: parameters that no operation uses, or whose results reach no loss."""
     groups: dict[object, list[str]] = {}
-    spans: dict[object, tuple[Span | None, str, Severity, str]] = {}
+    places: dict[object, _Place] = {}
     for name in names:
-        key, info = _unused_place(scene, name)
+        key, place = _unused_place(scene, name)
         groups.setdefault(key, []).append(name)
-        spans.setdefault(key, info)
-    return [_unused(scene, tuple(group), *spans[key]) for key, group in groups.items()]
+        places.setdefault(key, place)
+    return [_unused(scene, tuple(group), places[key]) for key, group in groups.items()]
 
 
-def _unused_place(scene: Scene, name: str) -> tuple[object, tuple[Span | None, str, Severity, str]]:
+def _unused_place(scene: Scene, name: str) -> tuple[object, _Place]:
     owner, attribute, prefix = owner_of(scene.model, name)
     last = scene.lineage.furthest(name)
-    theirs = not is_users(type(owner)) or (
-        prefix.count(".") > 0 and inside_package(scene.model, prefix)
-    )
-    level = Severity.INFO if theirs else Severity.WARNING
+    inside = prefix.count(".") > 0 and inside_package(scene.model, prefix)
+    level = Severity.INFO if inside or not is_users(type(owner)) else Severity.WARNING
     if last is not None and last.stack:
-        site = site_of(last.stack)
         cause = (
             f"the last operation on the way from these parameters is `{last.public}`; no loss of "
             "this step depends on its result"
         )
-        span = locate(site, "this result reaches no loss") if site else None
-        return ("used", site or last.index), (span, cause, level, last.public)
-    span = definitions.attribute_span(type(owner), attribute)
+        span = locate(last.stack[0], "this result reaches no loss")
+        return ("used", last.stack[0]), _Place(span, cause, level, last.public)
+    made = definitions.attribute_span(type(owner), attribute)
+    label = f"`{prefix}` is created here, never used in the training step"
     cause = f"`{prefix}` was created but no operation of the training step used it"
     if any(m == prefix or m.startswith(prefix + ".") for m in scene.trace.elsewhere):
         cause = f"`{prefix}` ran in another thread, where operations are not traced"
-    return ("idle", prefix), (
-        span.labelled(f"`{prefix}` is created here, never used in the training step")
-        if span
-        else None,
-        cause,
-        level,
-        "unused",
-    )
+    return ("idle", prefix), _Place(made.labelled(label) if made else None, cause, level)
 
 
-def _unused(
-    scene: Scene, names: tuple[str, ...], span: Span | None, cause: str, level: Severity, op: str
-) -> Diagnostic:
+def _unused(scene: Scene, names: tuple[str, ...], place: _Place) -> Diagnostic:
     prefix = names[0].rpartition(".")[0] or names[0]
     return finding(
         "GG106",
         scene,
-        severity=level,
+        severity=place.level,
         params=names,
         slots={"parameters": phrase(names)},
-        op=None if op == "unused" else op,
-        span=span,
-        cause=cause,
+        op=place.op,
+        span=place.span,
+        cause=place.cause,
         evidence=no_grad_evidence(scene),
         effect="the optimizer skips these parameters, they keep their initial values",
         help=(
-            f"use `{prefix}` in the loss, delete it, or freeze it\n    "
-            f"self.{prefix}.requires_grad_(False)"
+            f"use `{prefix}` in the loss, delete it, or freeze it\n"
+            f"    self.{prefix}.requires_grad_(False)"
         ),
     )
 
@@ -163,7 +162,6 @@ def _function_kills(scene: Scene, names: Sequence[str]) -> list[tuple[Kill, tupl
 
 def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
     op, stack = killer(scene, kill)
-    span = span_at(stack)
     return finding(
         "GG104",
         scene,
@@ -171,7 +169,7 @@ def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
         params=names,
         slots={"op": op, "parameters": phrase(names)},
         op=op,
-        span=span.labelled(f"the backward pass of `{op}` hands no gradient on") if span else None,
+        span=span_at(stack, f"the backward pass of `{op}` hands no gradient on"),
         cause=f"a gradient arrives at `{kill.name}` and none leaves it towards these parameters",
         related=backward_span(scene, kill),
         evidence=no_grad_evidence(scene),

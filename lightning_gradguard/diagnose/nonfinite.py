@@ -46,7 +46,7 @@ def nonfinite_gradients(
                 for s in (project_span(call.stack) if call is not None else None,)
                 if s is not None
             ),
-            cause=_nonfinite_cause(scene, origin, kill, op),
+            cause=_nonfinite_cause(origin, kill, op),
             evidence=scene.when,
             effect="the optimizer writes NaN into these parameters, the next forward pass is NaN",
             help=advice.for_nonfinite(op),
@@ -59,8 +59,8 @@ def _forward_origin(
 ) -> tuple[Call, str] | None:
     """Return the first call of the forward pass that made a non-finite value which did harm.
 
-    Harm is done where the loss itself is not finite, or where the value went into an operation whose
-    derivative broke: masks of attention scores hold infinities that hurt nobody.
+    Harm is done where the loss itself is not finite, or where the value went into an operation
+    whose derivative broke: masks of attention scores hold infinities that hurt nobody.
     """
     goals = [v for c in broken for v in (*c.inputs, *c.outputs)]
     if not all(_is_finite(scene, v) for v in scene.trace.losses):
@@ -74,9 +74,7 @@ def _is_finite(scene: Scene, view: LossView) -> bool:
     return number is None or bool(torch.isfinite(number).all())
 
 
-def _nonfinite_cause(
-    scene: Scene, origin: tuple[Call, str] | None, kill: Kill | None, op: str | None
-) -> str:
+def _nonfinite_cause(origin: tuple[Call, str] | None, kill: Kill | None, op: str | None) -> str:
     if origin is not None:
         if origin[0].inputs and all(v.kind in {"batch", "unknown"} for v in origin[0].inputs):
             return f"`{op}` is the first operation on a batch that holds {origin[1]}"

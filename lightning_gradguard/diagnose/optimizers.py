@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from lightning_gradguard import advice, definitions, syntax
-from lightning_gradguard.diagnose.places import late_span, optimizer_span, span_at
+from lightning_gradguard.diagnose.places import code_of, late_span, optimizer_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding, numel_of, size_of
 from lightning_gradguard.diagnose.words import count_of, phrase, stem_of
 from lightning_gradguard.rules import Diagnostic
@@ -48,8 +48,7 @@ def unregistered_parameters(
                 else None,
                 cause=(
                     "gradients reach these tensors, but they are no parameters of the module: "
-                    "the optimizer, the "
-                    "checkpoint and `.to(device)` do not know them"
+                    "the optimizer, the checkpoint and `.to(device)` do not know them"
                 ),
                 effect="they keep their initial values",
                 help=advice.for_unregistered(span),
@@ -111,8 +110,8 @@ def stale_optimizer_parameters(
             related=tuple(s for s in (span,) if s is not None and replaced is not None),
             cause=(
                 f"{count_of(stale, 'tensor')} in the optimizer are not among "
-                f"`named_parameters()`, and {phrase(tuple(names))} "
-                "of the module are in no optimizer"
+                f"`named_parameters()`, and {phrase(tuple(names))} of the module are in no "
+                "optimizer"
             ),
             effect="the optimizer updates tensors that nothing reads",
             help=(
@@ -169,7 +168,7 @@ def undone_gradients(scene: Scene, names: Sequence[str], *, zeroed: bool) -> lis
 
 def toggling_span(model: nn.Module) -> Span | None:
     """Return the first `toggle_optimizer` or freezing call in the file of the training step."""
-    code = getattr(getattr(type(model), "training_step", None), "__code__", None)
+    code = code_of(model, "training_step")
     if code is None:
         return None
     names = {"toggle_optimizer", "requires_grad_", "freeze"}
@@ -179,7 +178,7 @@ def toggling_span(model: nn.Module) -> Span | None:
 
 
 def _undoing_span(model: nn.Module) -> Span | None:
-    code = getattr(getattr(type(model), "training_step", None), "__code__", None)
+    code = code_of(model, "training_step")
     names = {"clip_grad_norm_", "clip_grad_value_", "clip_gradients"}
     spans = syntax.calls_in_file(code.co_filename, names, outside=()) if code is not None else []
     return spans[0] if spans else definitions.clearing_span(type(model))

@@ -2,17 +2,20 @@
 """From modules, parameters and optimizers to the lines that make them."""
 
 from collections.abc import Sequence
+from types import CodeType
 from typing import Any
 
 from torch import nn
 
 from lightning_gradguard import definitions, syntax
 from lightning_gradguard.diagnose.scene import Scene
-from lightning_gradguard.source import Site, Span, Stack, is_project_file, locate, project
+from lightning_gradguard.source import Span, Stack, innermost, is_project_file, locate, project
 from lightning_gradguard.trace import Call, LossView
 
 __all__ = [
     "EARLY",
+    "called_from",
+    "code_of",
     "first_use",
     "inside_package",
     "is_users",
@@ -22,12 +25,16 @@ __all__ = [
     "optimizer_span",
     "owner_of",
     "project_span",
-    "site_of",
     "span_at",
 ]
 
 # Methods that run before Lightning asks for the optimizers.
 EARLY = ("__init__", "setup", "configure_model", "prepare_data", "forward_init", "build")
+
+
+def code_of(model: nn.Module, method: str) -> CodeType | None:
+    """Return the code of a method, `None` where there is none or it is not written in Python."""
+    return getattr(getattr(type(model), method, None), "__code__", None)
 
 
 def first_use(scene: Scene, names: Sequence[str]) -> Span | None:
@@ -39,23 +46,24 @@ def first_use(scene: Scene, names: Sequence[str]) -> Span | None:
     return None
 
 
-def site_of(stack: Stack) -> Site | None:
-    """Return the innermost of the user's frames."""
-    return stack[0] if stack else None
-
-
 def span_at(stack: Stack, label: str = "") -> Span | None:
     """Return the span of the innermost of the user's frames."""
-    site = site_of(stack)
+    site = innermost(stack)
     return locate(site, label) if site is not None else None
 
 
 def project_span(stack: Stack) -> Span | None:
     """Return the nearest place in the user's project where the blamed one lies in a package."""
-    first, mine = site_of(stack), project(stack)
+    first, mine = innermost(stack), project(stack)
     if first is None or mine is None or mine == first:
         return None
     return locate(mine, "called from here")
+
+
+def called_from(stack: Stack) -> tuple[Span, ...]:
+    """Return the same as `project_span`, ready to be given as related places."""
+    span = project_span(stack)
+    return (span,) if span is not None else ()
 
 
 def loss_span(view: LossView) -> Span | None:
@@ -125,7 +133,7 @@ def optimizer_span(
     model: nn.Module, optimizers: Sequence[Any], outside: Sequence[str] = ()
 ) -> Span | None:
     """Return the call that makes the optimizer; of several, one meant for those outside."""
-    code = getattr(getattr(type(model), "configure_optimizers", None), "__code__", None)
+    code = code_of(model, "configure_optimizers")
     if code is None:
         return None
     names = {type(o).__name__ for o in optimizers}
@@ -140,7 +148,6 @@ def optimizer_span(
 
 def late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
     """Return what made or changed the module of the first name after construction."""
-
     if not names:
         return None
     owner, attribute, _ = owner_of(model, names[0])

@@ -9,7 +9,7 @@ from lightning_gradguard import advice, definitions
 from lightning_gradguard.diagnose.missing import cut_parameters
 from lightning_gradguard.diagnose.places import EARLY, project_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
-from lightning_gradguard.diagnose.words import family_of
+from lightning_gradguard.flow import family_of
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.source import Span
@@ -34,7 +34,7 @@ def undifferentiable_ops(scene: Scene, view: LossView) -> list[Diagnostic]:
     for seq in view.underived:
         call = scene.trace.call_of(seq)
         if call is not None and call.stack:
-            found.append(_underived(scene, view, call))
+            found.append(_underived(scene, call))
     return found[:1]
 
 
@@ -42,8 +42,7 @@ def underived_call(scene: Scene, name: str) -> list[Diagnostic]:
     """GG108 after the fact: torch has refused to differentiate an operation of this name."""
     bare = name.removeprefix("aten::").split(".")[0].strip("_")
     calls = [c for c in scene.trace.calls if c.stack and any(c.live) and _same_op(c.name, bare)]
-    view = scene.trace.losses[-1] if scene.trace.losses else LossView()
-    return [_underived(scene, view, calls[-1])] if calls else []
+    return [_underived(scene, calls[-1])] if calls else []
 
 
 def _same_op(name: str, bare: str) -> bool:
@@ -53,19 +52,18 @@ def _same_op(name: str, bare: str) -> bool:
     )
 
 
-def _underived(scene: Scene, view: LossView, call: Call) -> Diagnostic:
+def _underived(scene: Scene, call: Call) -> Diagnostic:
     before = scene.lineage.ancestors(call.inputs)
     fed = [v.name for v in before if v.kind == "param"]
     names = tuple(n for n in scene.judged if n in fed) or tuple(scene.judged)
-    span = span_at(call.stack)
     return finding(
         "GG108",
         scene,
         params=names,
         slots={"op": call.public},
         op=call.public,
-        span=span.labelled("torch cannot differentiate this") if span else None,
-        related=tuple(s for s in (project_span(call.stack),) if s is not None),
+        span=span_at(call.stack, "torch cannot differentiate this"),
+        related=called_from(call.stack),
         cause=(
             f"`{call.public}` has no derivative in torch, so `backward()` raises when it arrives "
             "there"
@@ -88,15 +86,13 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
         return []
     call = ranked[0][0]
     span = span_at(call.stack)
-    return [
-        finding(
-            "GG109",
+    return [GG109",
             scene,
             params=tuple(scene.judged),
             slots={"op": call.public},
             op=call.public,
-            span=span.labelled("overwrites a value that the backward pass needs") if span else None,
-            related=tuple(s for s in (project_span(call.stack),) if s is not None),
+            span=span_at(call.stack, "overwrites a value that the backward pass needs"),
+            related=called_from(call.stack),
             cause=(
                 f"an earlier operation keeps its {'result' if family else 'input'} for the "
                 "derivative, and this call changes it in place"
@@ -169,7 +165,7 @@ def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
 
 
 def inference_values(scene: Scene) -> list[Diagnostic]:
-    """GG104: a value made in inference mode went into an operation that needs it for its backward."""
+    """GG104: a value made in inference mode is needed for the backward of an operation."""
     calls = [
         c for c in scene.trace.calls if c.off is not None and c.off.how.endswith("inference_mode")
     ]

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict, Unpack
 
 from torch import Tensor, nn
 
@@ -53,32 +53,49 @@ class Scene:
         return self._lineage[0]
 
 
+class Details(TypedDict, total=False):
+    """What a rule may say beyond its code and place, named as in `Diagnostic`."""
+
+    params: tuple[str, ...]
+    related: tuple[Span, ...]
+    op: str | None
+    cause: str
+    evidence: str
+    effect: str
+    help: str
+    ranks: tuple[int, ...] | None
+    metric: str | None
+    params_total: int
+    values: int
+    values_total: int
+
+
 def finding(
     code: str,
     scene: Scene,
     *,
     span: Span | None,
     slots: Mapping[str, str] | None = None,
-    params: tuple[str, ...] = (),
     severity: Severity | None = None,
-    **details: Any,
+    **details: Unpack[Details],
 ) -> Diagnostic:
     """Make a diagnostic: the static part from the rule, the dynamic part from the arguments."""
     rule = RULES[code]
-    counts = {
-        "params_total": len(scene.judged) or len(params),
-        "values": size_of(scene, params),
-        "values_total": sum(scene.sizes.get(n) or numel_of(p) for n, p in scene.judged.items()),
-    }
+    params = details.get("params", ())
+    said = Details(
+        params_total=len(scene.judged) or len(params),
+        values=size_of(scene, params),
+        values_total=sum(scene.sizes.get(n) or numel_of(p) for n, p in scene.judged.items()),
+    )
+    said.update(details)
     return Diagnostic(
         code=code,
         name=rule.name,
         severity=severity or rule.severity,
         message=rule.message.format(**slots) if slots else rule.message,
         span=span,
-        params=params,
         step=scene.step,
-        **(counts | details),
+        **said,
     )
 
 
@@ -91,4 +108,4 @@ def size_of(scene: Scene, names: Iterable[str]) -> int:
 
 def numel_of(param: Tensor) -> int:
     """Return the number of values of a parameter, 0 where a lazy module has yet to make them."""
-    return 0 if isinstance(param, nn.parameter.UninitializedTensorMixin) else param.numel()
+    return 0 if nn.parameter.is_lazy(param) else param.numel()

@@ -7,7 +7,7 @@ from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.stories import zero_story
 from lightning_gradguard.diagnose.terms import share_of, term_span
 from lightning_gradguard.diagnose.zeros import is_passing
-from lightning_gradguard.flow import Flow
+from lightning_gradguard.flow import Flow, Kill
 from lightning_gradguard.lineage import Term
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.source import Stack
@@ -22,16 +22,20 @@ def flat_terms(scene: Scene, flow: Flow) -> list[Diagnostic]:
     found: dict[object, Diagnostic] = {}
     for term in scene.lineage.live_terms(view):
         node = view.seqs.get(term.value.seq) if term.value is not None else None
-        kills = flow.deaths(node) if node is not None else []
-        if not kills or any(
-            zero_story(scene, k)[0] not in {"GG201", "GG202"} or is_passing(k, scene) for k in kills
-        ):
+        if node is None:
             continue
-        if any(not flow.reaches(leaf) for leaf in flow.below(node)):
+        kills = flow.deaths(node)
+        if not kills or not all(_is_lasting(scene, k) for k in kills):
+            continue
+        if any(not flow.live_ways(leaf) for leaf in flow.below(node)):
             continue  # a parameter depends on this term alone: that is its own finding
         op, stack = killer(scene, kills[0])
         found.setdefault((op, stack[:1]), _flat_term(scene, view, term, op, stack))
     return list(found.values())
+
+
+def _is_lasting(scene: Scene, kill: Kill) -> bool:
+    return zero_story(scene, kill)[0] in {"GG201", "GG202"} and not is_passing(kill, scene)
 
 
 def _flat_term(scene: Scene, view: LossView, term: Term, op: str, stack: Stack) -> Diagnostic:

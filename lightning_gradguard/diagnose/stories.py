@@ -1,134 +1,147 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why a gradient became zero at a node: code, operation, cause and label."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from lightning_gradguard import ops
 from lightning_gradguard.diagnose.kills import killer
 from lightning_gradguard.diagnose.scene import Scene
-from lightning_gradguard.diagnose.words import family_of, shape_of
-from lightning_gradguard.flow import Kill
+from lightning_gradguard.diagnose.words import shape_of
+from lightning_gradguard.flow import Kill, family_of
+from lightning_gradguard.trace import Call
 
-__all__ = ["zero_story"]
+__all__ = ["Story", "selects_nothing", "zero_story"]
+
+Story = tuple[str, str | None, str, str]
 
 # Nodes whose derivative is zero everywhere -> public name of the operation.
 _STEP_NODES: Mapping[str, str] = {
     "Round": "torch.round", "Floor": "torch.floor", "Ceil": "torch.ceil", "Trunc": "torch.trunc",
-    "Sign": "torch.sign", "Sgn": "torch.sgn", "Bernoulli": "torch.bernoulli", "Poisson": "torch.poisson",
-    "Normal": "torch.normal", "Fix": "torch.fix",
+    "Sign": "torch.sign", "Sgn": "torch.sgn", "Bernoulli": "torch.bernoulli",
+    "Poisson": "torch.poisson", "Normal": "torch.normal", "Fix": "torch.fix",
 }  # fmt: skip
+# Nodes that lose their slope far out -> the saved tensor that shows how far.
 _SATURATING: Mapping[str, str] = {
-    "Sigmoid": "result", "Tanh": "result", "Softmax": "result", "LogSoftmax": "result", "Exp": "result",
-    "LogSigmoid": "self", "BinaryCrossEntropy": "self", "Erf": "self", "Softplus": "self", "Silu": "self",
-    "Gelu": "self", "Elu": "result",
+    "Sigmoid": "result", "Tanh": "result", "Softmax": "result", "LogSoftmax": "result",
+    "Exp": "result", "LogSigmoid": "self", "BinaryCrossEntropy": "self", "Erf": "self",
+    "Softplus": "self", "Silu": "self", "Gelu": "self", "Elu": "result",
 }  # fmt: skip
-_SELECTING = frozenset(
-    [
-        "Relu",
-        "Threshold",
-        "Clamp",
-        "ClampMin",
-        "ClampMax",
-        "Hardtanh",
-        "HardtanhBackward",
-        "Hardsigmoid",
-        "Hardswish",
-        "LeakyRelu",
-        "Where",
-        "MaskedFill",
-        "Relu6",
-        "Maximum",
-        "Minimum",
-        "Max",
-        "Min",
-        "Amax",
-        "Amin",
-    ]
-)
+_SELECTING = frozenset([
+    "Relu", "Threshold", "Clamp", "ClampMin", "ClampMax", "Hardtanh", "HardtanhBackward",
+    "Hardsigmoid", "Hardswish", "LeakyRelu", "Where", "MaskedFill", "Relu6", "Maximum", "Minimum",
+    "Max", "Min", "Amax", "Amin",
+])  # fmt: skip
 
 
-def zero_story(scene: Scene, kill: Kill) -> tuple[str, str | None, str, str]:
+@dataclass(frozen=True, slots=True)
+class _Death:
+    """A node at which a gradient became zero, and what it belongs to."""
+
+    kill: Kill
+    family: str
+    op: str
+    call: Call | None
+
+
+def zero_story(scene: Scene, kill: Kill) -> Story:
     """Return code, operation, cause and label for a node at which a gradient became zero."""
-    family = family_of(kill.name)
-    call = scene.trace.call_of(kill.seq)
     op = killer(scene, kill)[0]
-    step = _STEP_NODES.get(family)
-    rounding = kill.facts.get("rounding_mode")
-    if step is not None or (family == "Div" and rounding):
-        name = op if call is not None else step
-        row = ops.find(step or "floor")
-        return (
-            "GG202",
-            name,
-            f"`{name}` {row.why if row else ''}, so nothing before it can learn",
-            "the derivative is 0 everywhere",
-        )
-    if family in {"Softmax", "LogSoftmax"} and _one_wide(kill):
-        shape = kill.facts["result"]["shape"]
-        cause = (
-            f"the input is {shape_of(kill.facts['result'])} and the dimension that `{op}` "
-            "normalises over has one entry, so the output is a constant and its derivative is 0 "
-            "for every weight"
-        )
-        return (
-            "GG201",
-            op,
-            cause,
-            f"softmax over a dimension of size 1 of {list(shape)} is constant",
-        )
-    if (call is not None and len(call.inputs) > 1 and call.inputs[0] is call.inputs[1]) or (
-        kill.how == "cancel" and not op.endswith("register_hook")
-    ):
-        return (
-            "GG201",
-            op,
-            f"the contributions that meet at `{op}` cancel exactly",
-            "what goes in cancels out",
-        )
-    if op.endswith("register_hook"):
-        return (
-            "GG203",
-            "torch.Tensor.register_hook",
-            f"a live gradient arrives at the result of `{op}` and is zero after its hooks",
-            "a tensor hook makes this gradient zero",
-        )
+    death = _Death(kill, family_of(kill.name), op, scene.trace.call_of(kill.seq))
+    stories = (tell(death) for tell in _STORIES)
+    return next((s for s in stories if s is not None), _unknown(death))
+
+
+def selects_nothing(kill: Kill) -> bool:
+    """Say whether an operation had no entry to pass a gradient to, as with all labels ignored."""
     weight = kill.facts.get("total_weight")
-    if kill.how == "empty" or isinstance(weight, dict) and weight.get("zero"):
-        what = "every label is ignored" if family.startswith("NllLoss") else "nothing is selected"
-        return "GG203", op, f"`{op}` gets no entry to learn from: {what} in this batch", what
-    if kill.facts.get("zero_factor"):
-        return (
-            "GG203",
-            op,
-            f"`{op}` multiplies by a factor that is zero in every entry and does not change",
-            "the other factor is all zero",
-        )
-    if family in _SATURATING:
-        return (
-            "GG203",
-            op,
-            _range_story(
-                kill, _SATURATING[family], f"`{op}` is saturated, its derivative is exactly 0 there"
-            ),
-            "saturated: the derivative is exactly 0 here",
-        )
-    if family in _SELECTING:
-        row = ops.find(op)
-        why = row.why if row else "passes a gradient only for selected entries"
-        return (
-            "GG203",
-            op,
-            _range_story(
-                kill, "self" if "self" in kill.facts else "result", f"`{op}` {why}; no entry passes"
-            ),
-            "no entry passes a gradient",
-        )
-    return (
-        "GG203",
-        op,
-        f"a gradient arrives at `{op}` (`{kill.name}`) and all of it is zero after it",
-        "the gradient becomes zero here",
+    return kill.how == "empty" or (isinstance(weight, dict) and bool(weight.get("zero")))
+
+
+def _flat(death: _Death) -> Story | None:
+    step = _STEP_NODES.get(death.family)
+    rounds = death.family == "Div" and death.kill.facts.get("rounding_mode")
+    if step is None and not rounds:
+        return None
+    name = death.op if death.call is not None else step
+    row = ops.find(step or "floor")
+    cause = f"`{name}` {row.why if row else ''}, so nothing before it can learn"
+    return "GG202", name, cause, "the derivative is 0 everywhere"
+
+
+def _narrow(death: _Death) -> Story | None:
+    if death.family not in {"Softmax", "LogSoftmax"} or not _one_wide(death.kill):
+        return None
+    result = death.kill.facts["result"]
+    cause = (
+        f"the input is {shape_of(result)} and the dimension that `{death.op}` normalises over has "
+        "one entry, so the output is a constant and its derivative is 0 for every weight"
     )
+    label = f"softmax over a dimension of size 1 of {list(result['shape'])} is constant"
+    return "GG201", death.op, cause, label
+
+
+def _cancelled(death: _Death) -> Story | None:
+    inputs = death.call.inputs if death.call is not None else ()
+    twice = len(inputs) > 1 and inputs[0] is inputs[1]
+    if not twice and (death.kill.how != "cancel" or death.op.endswith("register_hook")):
+        return None
+    cause = f"the contributions that meet at `{death.op}` cancel exactly"
+    return "GG201", death.op, cause, "what goes in cancels out"
+
+
+def _hooked(death: _Death) -> Story | None:
+    if not death.op.endswith("register_hook"):
+        return None
+    cause = f"a live gradient arrives at the result of `{death.op}` and is zero after its hooks"
+    return "GG203", "torch.Tensor.register_hook", cause, "a tensor hook makes this gradient zero"
+
+
+def _empty(death: _Death) -> Story | None:
+    if not selects_nothing(death.kill):
+        return None
+    labels = death.family.startswith("NllLoss")
+    what = "every label is ignored" if labels else "nothing is selected"
+    cause = f"`{death.op}` gets no entry to learn from: {what} in this batch"
+    return "GG203", death.op, cause, what
+
+
+def _multiplied(death: _Death) -> Story | None:
+    if not death.kill.facts.get("zero_factor"):
+        return None
+    cause = f"`{death.op}` multiplies by a factor that is zero in every entry and does not change"
+    return "GG203", death.op, cause, "the other factor is all zero"
+
+
+def _saturated(death: _Death) -> Story | None:
+    if death.family not in _SATURATING:
+        return None
+    text = f"`{death.op}` is saturated, its derivative is exactly 0 there"
+    cause = _range_story(death.kill, _SATURATING[death.family], text)
+    return "GG203", death.op, cause, "saturated: the derivative is exactly 0 here"
+
+
+def _unselected(death: _Death) -> Story | None:
+    if death.family not in _SELECTING:
+        return None
+    row = ops.find(death.op)
+    why = row.why if row else "passes a gradient only for selected entries"
+    key = "self" if "self" in death.kill.facts else "result"
+    cause = _range_story(death.kill, key, f"`{death.op}` {why}; no entry passes")
+    return "GG203", death.op, cause, "no entry passes a gradient"
+
+
+def _unknown(death: _Death) -> Story:
+    cause = (
+        f"a gradient arrives at `{death.op}` (`{death.kill.name}`) and all of it is zero after it"
+    )
+    return "GG203", death.op, cause, "the gradient becomes zero here"
+
+
+# The first that fits tells the story.
+_STORIES: tuple[Callable[[_Death], Story | None], ...] = (
+    _flat, _narrow, _cancelled, _hooked, _empty, _multiplied, _saturated, _unselected,
+)  # fmt: skip
 
 
 def _range_story(kill: Kill, key: str, text: str) -> str:

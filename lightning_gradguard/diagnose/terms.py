@@ -3,12 +3,12 @@
 
 from lightning_gradguard import advice, syntax
 from lightning_gradguard.diagnose.cuts import bare_name, cut_span, op_of, related_spans
-from lightning_gradguard.diagnose.places import project_span, site_of, span_at
+from lightning_gradguard.diagnose.places import called_from, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.words import count_of
 from lightning_gradguard.lineage import Cut, Term
 from lightning_gradguard.rules import Diagnostic
-from lightning_gradguard.source import Span, locate
+from lightning_gradguard.source import Span, innermost, locate
 from lightning_gradguard.trace import LossView
 
 __all__ = ["constant_terms", "lost_sums", "share_of", "term_span"]
@@ -33,7 +33,7 @@ def lost_sums(scene: Scene, view: LossView) -> list[Diagnostic]:
             scene,
             op=call.public,
             span=span_at(call.stack, "this sum is computed and not kept"),
-            related=tuple(s for s in (project_span(call.stack),) if s is not None),
+            related=called_from(call.stack),
             cause=(
                 f"`{call.public}` returns a new tensor; nothing reads it, so the loss stays as "
                 "it was"
@@ -57,15 +57,12 @@ def _dead_term(scene: Scene, view: LossView, term: Term, cut: Cut) -> Diagnostic
         if span
         else lost,
         related=tuple(
-            s
-            for s in (lost, *related_spans(cut, term.cuts[1:4]))
-            if s is not None and s != span
+            s for s in (lost, *related_spans(cut, term.cuts[1:4])) if s is not None and s != span
         ),
         cause=(
             "the term holds no differentiable path to a parameter. The rest of the loss still "
-            "trains "
-            f"{count_of(len(live), 'parameter')}, so training runs and this term only shifts the "
-            "logged value"
+            f"trains {count_of(len(live), 'parameter')}, so training runs and this term only "
+            "shifts the logged value"
         ),
         evidence=share,
         help=advice.for_term(scene.trace, cut, term, view),
@@ -91,7 +88,7 @@ def share_of(scene: Scene, view: LossView, term: Term) -> tuple[str, str]:
 
 def term_span(term: Term) -> Span | None:
     """Return the span of the operand within its addition, or else of the addition itself."""
-    site = site_of(term.call.stack)
+    site = innermost(term.call.stack)
     if site is None:
         return None
     node = syntax.node_at(site)

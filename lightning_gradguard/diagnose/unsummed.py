@@ -9,18 +9,19 @@ from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.rules import Diagnostic, Severity
 from lightning_gradguard.trace import Call, Value
 
-
 __all__ = ["unsummed_terms"]
 
 _LOGS = frozenset({"log", "log_dict"})
-_LOSS_WORDS = re.compile(r"loss|aux|reg(?:ul|_|$)|penal|kld?(?:_|$)|commit|diverg|decov", re.IGNORECASE)
+_LOSS_WORDS = re.compile(
+    r"loss|aux|reg(?:ul|_|$)|penal|kld?(?:_|$)|commit|diverg|decov", re.IGNORECASE
+)
 
 
 def unsummed_terms(scene: Scene) -> list[Diagnostic]:
-    """GG103: single numbers that could train parameters, are logged as a loss and used for nothing else.
+    """GG103: single numbers that could train parameters and are only logged, as a loss.
 
-    It is a note, never a warning: from the outside, a forgotten term and a number that is logged for
-    information look the same.
+    It is a note, never a warning: from the outside, a forgotten term and a number that is logged
+    for information look the same.
     """
     trained = scene.lineage.from_params()
     uses = scene.trace.uses()
@@ -33,7 +34,13 @@ def unsummed_terms(scene: Scene) -> list[Diagnostic]:
 
 def _is_idle(scene: Scene, value: Value, calls: list[Call]) -> bool:
     """Say whether a live number is read by logging calls only."""
-    if value.kind != "op" or value.shape or value.seq < 0 or value.call is None or not value.call.stack:
+    if (
+        value.kind != "op"
+        or value.shape
+        or value.seq < 0
+        or value.call is None
+        or not value.call.stack
+    ):
         return False
     if syntax.callee(value.call.stack[0]) in _LOGS:
         return False
@@ -57,6 +64,9 @@ def _unsummed(scene: Scene, value: Value) -> Diagnostic:
         severity=Severity.INFO,
         op=value.call.public,
         span=span_at(value.call.stack, "logged as a loss, part of no loss"),
-        cause="this number depends on trained parameters and could change them, but no backward pass sees it",
+        cause=(
+            "this number depends on trained parameters and could change them, but no backward "
+            "pass sees it"
+        ),
         help="add it to the loss, or compute it under `torch.no_grad()` if it is only to be logged",
     )

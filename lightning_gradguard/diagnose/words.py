@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning_gradguard.diagnose.scene import Scene
+from lightning_gradguard.flow import family_of
 
 __all__ = [
     "count_of",
-    "family_of",
     "function_of",
     "no_grad_evidence",
     "phrase",
@@ -50,11 +50,6 @@ def function_of(node: str) -> str:
         ('Mul', 'Step')
     """
     return node.removesuffix("Backward") if "Backward0" not in node else family_of(node)
-
-
-def family_of(name: str) -> str:
-    """Return the operation of a node, as in `Addmm` for `AddmmBackward0`."""
-    return name.partition("Backward")[0]
 
 
 def shape_of(fact: Mapping[str, Any]) -> str:

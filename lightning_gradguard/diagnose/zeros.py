@@ -5,24 +5,25 @@ from collections.abc import Iterable, Mapping
 
 from lightning_gradguard import advice
 from lightning_gradguard.diagnose.kills import backward_span, killer
-from lightning_gradguard.diagnose.places import layer_span, project_span, span_at
+from lightning_gradguard.diagnose.places import project_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
-from lightning_gradguard.diagnose.stories import zero_story
-from lightning_gradguard.diagnose.words import family_of, phrase
-from lightning_gradguard.flow import Kill
+from lightning_gradguard.diagnose.stories import Story, selects_nothing, zero_story
+from lightning_gradguard.diagnose.words import phrase
+from lightning_gradguard.flow import Kill, family_of
 from lightning_gradguard.rules import Diagnostic, Severity
-from lightning_gradguard.source import is_project_file
+from lightning_gradguard.source import Stack, is_project_file
 
 __all__ = ["is_passing", "kills_of", "waits", "zero_parameters"]
 
+_BOTH, _FIRST, _BIAS = frozenset({0, 1}), frozenset({0}), frozenset({2})
 # Edges that only add up what comes in: a zero there is a sum that cancels, not a lost gradient.
 _SUMMING: Mapping[str, frozenset[int]] = {
-    "Add": frozenset({0, 1}), "Sub": frozenset({0, 1}), "Expand": frozenset({0}), "Addmm": frozenset({0}),
-    "Convolution": frozenset({2}), "Linear": frozenset({2}), "NativeLayerNorm": frozenset({2}),
-    "NativeBatchNorm": frozenset({2}), "Repeat": frozenset({0}), "Baddbmm": frozenset({0}),
-    "Embedding": frozenset({0}), "NativeGroupNorm": frozenset({2}), "Addmv": frozenset({0}),
-    "Rsub": frozenset({0, 1}), "LinearFunction": frozenset({2}),
+    "Add": _BOTH, "Sub": _BOTH, "Rsub": _BOTH, "Expand": _FIRST, "Repeat": _FIRST,
+    "Embedding": _FIRST, "Addmm": _FIRST, "Addmv": _FIRST, "Baddbmm": _FIRST, "Convolution": _BIAS,
+    "Linear": _BIAS, "LinearFunction": _BIAS, "NativeBatchNorm": _BIAS, "NativeGroupNorm": _BIAS,
+    "NativeLayerNorm": _BIAS,
 }  # fmt: skip
+_UNSEEN: Story = ("GG203", None, "where the gradient died could not be observed", "")
 
 
 def zero_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
@@ -31,9 +32,9 @@ def zero_parameters(scene: Scene, names: Iterable[str]) -> list[Diagnostic]:
     names = list(names)
     scene.zeros = frozenset(names)
     for name in names:
-        kills, reached = kills_of(scene, name)
-        if (reached and not kills) or any(is_passing(k, scene) for k in kills):
+        if waits(scene, name):
             continue
+        kills, _ = kills_of(scene, name)
         kill = min(kills, key=lambda k: (_certainty(k, scene), k.node), default=None)
         key = _kill_key(scene, kill) if kill is not None else None
         groups.setdefault(key, (kill, []))[1].append(name)
@@ -49,7 +50,8 @@ def waits(scene: Scene, name: str) -> bool:
 def kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
     """Return where the gradient of a parameter died, and whether some loss reaches it at all.
 
-    Of several backward passes those count in which it did die; a live one was cleared before the step.
+    Of several backward passes those count in which it did die; a live one was cleared before the
+    step.
     """
     reached = [(f, leaf) for f in scene.flows if (leaf := f.view.params.get(name, -1)) >= 0]
     dead = [(f, leaf) for f, leaf in reached if f.live_ways(leaf) != 1]
@@ -63,31 +65,26 @@ def _kill_key(scene: Scene, kill: Kill) -> object:
 
 def is_passing(kill: Kill, scene: Scene) -> bool:
     """Say whether this zero is a passing one: it heals, the batch was empty, or a sum cancelled."""
-    family = family_of(kill.name)
     if kill.heals:
         return True
-    weight = kill.facts.get("total_weight")
-    if kill.how == "empty" or isinstance(weight, dict) and weight.get("zero"):
+    if selects_nothing(kill):
         return not scene.hopeless  # one batch may select nothing, but not all of them
+    at_parameter = kill.name.startswith("AccumulateGrad")
     if kill.how == "cancel":
-        return kill.name.startswith("AccumulateGrad") and not _matrix_cancels(scene)
-    if kill.how == "hook" and kill.name.startswith("AccumulateGrad"):
+        return at_parameter and not _matrix_cancels(scene)
+    if kill.how == "hook" and at_parameter:
         return False
-    return kill.how == "zero" and kill.edge in _SUMMING.get(family, frozenset())
+    return kill.how == "zero" and kill.edge in _SUMMING.get(family_of(kill.name), frozenset())
 
 
 def _matrix_cancels(scene: Scene) -> bool:
-    """Say whether the contributions to a whole matrix cancel; those to a bias do in healthy trainings too."""
-    for flow in scene.flows:
-        for name, leaf in flow.view.params.items():
-            matrix = name in scene.zeros and scene.judged[name].dim() >= 2
-            if (
-                matrix
-                and leaf >= 0
-                and any(k.how == "cancel" and k.node == leaf for k in flow.kills(leaf))
-            ):
-                return True
-    return False
+    """Say whether the contributions to a whole matrix cancel; to a bias they do so in health."""
+    return any(
+        leaf >= 0 and any(k.how == "cancel" and k.node == leaf for k in flow.kills(leaf))
+        for flow in scene.flows
+        for name, leaf in flow.view.params.items()
+        if name in scene.zeros and scene.judged[name].dim() > 1
+    )
 
 
 def _certainty(kill: Kill, scene: Scene) -> int:
@@ -96,21 +93,14 @@ def _certainty(kill: Kill, scene: Scene) -> int:
 
 
 def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic:
-    call = scene.trace.call_of(kill.seq) if kill is not None else None
-    if kill is None:
-        code, op, cause, label = "GG203", None, "where the gradient died could not be observed", ""
-    else:
-        code, op, cause, label = zero_story(scene, kill)
+    code, op, cause, label = zero_story(scene, kill) if kill is not None else _UNSEEN
     stack = killer(scene, kill)[1] if kill is not None else ()
-    span = span_at(stack)
-    related = [s for s in (project_span(stack),) if s is not None]
-    related += backward_span(scene, kill) if kill is not None else ()
-    layer = layer_span(scene.model, call)
-    theirs = code == "GG203" and bool(stack) and not is_project_file(stack[0][0].co_filename)
+    call = scene.trace.call_of(kill.seq) if kill is not None else None
+    span, mine = span_at(stack), project_span(stack)
     return finding(
         code,
         scene,
-        severity=Severity.INFO if theirs else None,
+        severity=Severity.INFO if code == "GG203" and _is_theirs(stack) else None,
         params=names,
         slots={
             "op": op or "",
@@ -119,10 +109,17 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
             "steps": scene.when.removeprefix("in ") or "every step",
         },
         op=op,
-        span=span.labelled(label) if span else layer,
-        related=tuple([*related, *([layer] if layer is not None and span is not None else [])]),
+        span=span.labelled(label) if span else None,
+        related=(
+            *([mine] if mine is not None else ()),
+            *(backward_span(scene, kill) if kill is not None else ()),
+        ),
         cause=cause,
         evidence=f"max |grad| = 0 {scene.when}".strip(),
         effect="no optimizer step changes these parameters, apart from weight decay and momentum",
-        help=advice.for_zero(kill, call, code),
+        help=advice.for_zero(call, code),
     )
+
+
+def _is_theirs(stack: Stack) -> bool:
+    return bool(stack) and not is_project_file(stack[0][0].co_filename)

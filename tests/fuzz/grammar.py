@@ -16,6 +16,7 @@ __all__ = ["Program", "write"]
 
 # What an operation does to the gradient of an input.
 LIVE, CUT, ZERO, UNREAD, STOPPED, WRITTEN = "l", "c", "z", "n", "s", "w"
+REFUSES = "e"
 # The end of a template line that is to be blamed.
 BLAME = "  #!"
 # What happens to a parameter of a layer besides.
@@ -28,8 +29,8 @@ class Row:
 
     Attributes:
         effect: one letter an input: gradient passes, is cut, is zero, the input is not read, the
-            backward pass returns none although the result requires grad, or the input is
-            overwritten, which makes its gradient zero and ends its data.
+            backward pass returns none although the result requires grad, the input is
+            overwritten, which makes its gradient zero and ends its data, or torch refuses.
         lines: source with `{o}` for the result, `{a}` and `{b}` for the inputs, `{t}` for a fresh
             number; the line to blame ends with `  #!`.
         above: functions and classes that stand before the module, same placeholders.
@@ -99,6 +100,10 @@ LAYERS = (
     Layer((".weight_ih_l0", ".weight_hh_l0", ".bias_ih_l0", ".bias_hh_l0"),
           "nn.GRU(3, 3, batch_first=True)", ("{o} = self.{m}({a}.unsqueeze(1))[0].squeeze(1)",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)", ("{o} = self.{m}.forward({a})",)),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)",
+          ("if batch_idx % 2:", "    {o} = self.{m}({a})", "else:", "    {o} = {a} * 1.0")),
+    Layer((".weight", ".bias"), "nn.Linear(3, 3)",
+          ("{o} = {a} * 1.0", "if batch_idx == 0:", "    {o} = self.{m}({a})")),
     Layer((".gain", ".shift"), "Two{t}()", ("{o}, e{t} = self.{m}({a})", "{o} = {o} + e{t}"), above=(
         "class Two{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
         "        self.gain = nn.Parameter(torch.ones(3))",
@@ -148,6 +153,17 @@ LAMED = (
           ("w{t} = {{n: p.detach() for n, p in self.{m}.named_parameters()}}" + BLAME,
            "{o} = functional_call(self.{m}, w{t}, ({a},))")),
 )  # fmt: skip
+
+# Rows that torch refuses to differentiate, and rows whose derivative is not finite.
+REFUSED = (
+    _row("e", "{o} = torch.heaviside({a}, X)" + BLAME),
+    _row("e", "{o} = {a} // 0.3" + BLAME),
+)
+BREAKING = (
+    _row("l", "{o} = torch.sqrt(({a} * 0.0).abs())" + BLAME),
+    _row("l", "{o} = {a} * ({a} - {a}.detach()).pow(0.5)" + BLAME),
+    _row("l", "{o} = torch.acos(torch.tanh({a}) * 0.0 + 1.0)" + BLAME),
+)
 
 # Statements without a result, as people write them beside the loss.
 ASIDE = (
@@ -216,6 +232,20 @@ PASSING = (
     _row("l", "{o} = self.keep({a})"),
     _row("l", "{o} = dict(value={a})['value']"),
     _row("l", "{o} = F.pad({a}, (1, 1))[:, 1:4]"),
+    _row("l", "{o} = {a}.index_select(1, INDEX[1])"),
+    _row("l", "{o} = torch.vmap(torch.tanh)({a})"),
+    _row("l", "{o} = F.normalize({a} + 0.1, dim=1)"),
+    _row("l", "{o} = {a}.to(torch.bfloat16).float()"),
+    _row("l", "{o} = sum([{a} * w for w in (0.2, 0.3)])"),
+    _row("l", "{o} = (lambda v: v * 2)({a})"),
+    _row("l", "if (u{t} := torch.tanh({a})) is not None:", "    {o} = u{t}"),
+    _row("l", "{o} = {a}.unfold(1, 2, 1).mean(2)", "{o} = torch.cat([{o}, {a}[:, :1]], 1)"),
+    _row("l", "{o} = torch.func.vjp(torch.sin, {a})[0]"),
+    _row("l", "{o} = {a}.view_as(X).transpose(0, 1).contiguous().mT"),
+    _row("l", "{o} = {a} - {a}.mean().detach() + {a}.mean().item()"),
+    _row("l", "{o} = torch.empty(4, 3).copy_({a})"),
+    _row("l", "{o} = X.clone()", "{o}[MASK] = {a}[MASK]"),
+    _row("l", "{o} = torch.zeros(4, 3)", "for k{t} in range(3):", "    {o}[:, k{t}] = {a}[:, k{t}] * 0.5"),
 )  # fmt: skip
 
 # Two inputs.
@@ -276,6 +306,19 @@ CUTTING = (
     _row("c", "{o} = {a}.topk(3, dim=1).indices.float()" + BLAME),
     _row("c", "{o} = torch.tensor([[float(v) for v in r] for r in {a}])" + BLAME),
     _row("c", "{o} = {a}.clone()", "{o}.detach_()" + BLAME),
+    _row("c", "{o} = {a}.new_tensor({a}.tolist())" + BLAME),
+    _row("c", "{o} = torch.as_tensor(np.asarray({a}.detach()))" + BLAME),
+    _row("c", "{o} = ({a} == {a}.max()).float()" + BLAME),
+    _row("c", "{o} = F.one_hot({a}.topk(1, dim=1).indices[:, 0], 3).float()" + BLAME),
+    _row("c", "{o} = torch.linspace({a}[0, 0], {a}[1, 1], 12).view(4, 3)" + BLAME),
+    _row("c", "{o} = {a}.bool().float()" + BLAME),
+    _row("c", "{o} = (3 * {a}).int() * 0.5" + BLAME),
+    _row("c", "{o} = torch.autograd.Variable({a}.data)" + BLAME),
+    _row("c", "{o} = torch.tensor([v.item() for v in {a}.flatten()]).view(4, 3)" + BLAME),
+    _row("c", "r{t} = {a}.mean(1).tolist()" + BLAME, "{o} = torch.tensor([r{t}] * 3).t()"),
+    _row("c", "d{t} = dict(v={a}.detach())" + BLAME, "{o} = d{t}['v'].sin()"),
+    _row("c", "{o} = torch.zeros(4, 3)", "for k{t} in range(4):",
+         "    {o}[k{t}] = {a}[k{t}].sum().item()" + BLAME),
     _row("c", "{o} = {a}.detach().requires_grad_()" + BLAME),
     _row("c", "{o} = torch.zeros(4, 3)", "{o}.copy_({a}.detach())" + BLAME),
     _row("c", "{o} = torch.eq({a}.sign(), X.sign()).float()" + BLAME),
@@ -320,6 +363,12 @@ KILLING = (
         "class Zero{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v):",
         "        return torch.tanh(v)", "    @staticmethod", "    def backward(ctx, g):",
         "        return torch.zeros_like(g)")),
+    _row("z", "{o} = F.threshold({a}, 1e9, 0.0)" + BLAME),
+    _row("z", "u{t} = torch.tanh({a}) + 50", "{o} = F.hardtanh(u{t})" + BLAME),
+    _row("z", "{o} = F.softshrink(torch.tanh({a}), 100.0)" + BLAME),
+    _row("z", "{o} = X + {a} * (X > 100)" + BLAME),
+    _row("z", "{o} = X + F.dropout({a}, 1.0)" + BLAME),
+    _row("z", "{o} = torch.tanh({a} * 0 + 30.0)" + BLAME),
     _row("z", "{o} = torch.div({a}, 0.3, rounding_mode='floor')" + BLAME),
     _row("z", "{o} = fix{t}({a})", above=(
         "def fix{t}(v):", "    w = torch.tanh(v)", "    return torch.round(w * 4) / 4" + BLAME)),
@@ -334,6 +383,12 @@ TERMS = (
     "{t} = torch.logsumexp({a}.flatten() * 2, 0)",
     "{t} = F.smooth_l1_loss({a}, TARGET)",
     "{t} = -F.logsigmoid({a}).mean()",
+)
+
+RELABELS = (
+    "loss = loss.detach().requires_grad_()",
+    "loss = torch.tensor(loss.item(), requires_grad=True)",
+    "loss = nn.Parameter(loss)",
 )
 
 _PRELUDE = """\
@@ -393,12 +448,14 @@ class Expectation:
         dead_terms: for each term without a gradient, the parameters that flow into it, the lines,
             and whether every way is cut, so that silence is wrong.
         cut: parameters that flow into the loss, and only through cuts.
+        refused: lines that torch does not differentiate.
     """
 
     state: dict[str, str] = field(default_factory=dict)
     lines: dict[str, set[int]] = field(default_factory=dict)
     dead_terms: list[tuple[frozenset[str], set[int], bool]] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -429,6 +486,7 @@ class _Writer:
         self.touched: dict[str, set[int]] = {}
         self.values = [_Value("x", {})]
         self.count = 0
+        self.refused: set[int] = set()
         self.dead_terms: list[tuple[frozenset[str], set[int], bool]] = []
 
     def fresh(self) -> int:
@@ -486,6 +544,8 @@ class _Writer:
         marks = (mark, last)
         self.above += [_marked(line, names, *marks) for line in row.above] + [""] * bool(row.above)
         self.body += [_marked(line, names, *marks) for line in row.lines]
+        if row.effect == REFUSES:
+            self.refused.add(mark)
         ways = _merged(_through(v.ways, e, mark) for v, e in zip(inputs, row.effect, strict=False))
         self.values.append(_Value(f"h{number}", ways))
         for value in inputs:
@@ -497,8 +557,8 @@ class _Writer:
 
     # -- the loss
 
-    def loss(self, terms: int) -> Ways:
-        """Write the sum of some terms and return the ways into it."""
+    def loss(self, terms: int, *, relabelled: bool) -> Ways:
+        """Write the sum of some terms, perhaps as a new leaf, and return the ways into it."""
         chosen = [self.values[-1]] + [self.rng.choice(self.values) for _ in range(terms - 1)]
         names, ways = [], []
         for value in chosen:
@@ -513,6 +573,10 @@ class _Writer:
             ways.append(value.ways)
             self._touch(value.ways, mark)
         self.body += self._sum(names)
+        if relabelled:
+            mark = self.fresh()
+            self.body.append(self.rng.choice(RELABELS) + f"  #@{mark}")
+            return {n: frozenset(_step(s, m, CUT, mark) for s, m in w) for n, w in _merged(ways).items()}
         return _merged(ways)
 
     def _sum(self, names: list[str]) -> list[str]:
@@ -555,13 +619,13 @@ def write(rng: random.Random, size: int = 12) -> Program:
     writer.layer(LAYERS[:8])
     for _ in range(rng.randint(1, size)):
         _statement(writer, rng, faults)
-    ways = writer.loss(rng.randint(1, 3))
+    ways = writer.loss(rng.randint(1, 3), relabelled=rng.random() < 0.06 * faults)
     return _program(writer, ways)
 
 
 def _statement(writer: _Writer, rng: random.Random, faults: float) -> None:
     """Write one random statement."""
-    kind = rng.choices(["layer", "row", "join", "aside"], [3, 3, 3, 1])[0]
+    kind = rng.choices(["layer", "row", "join", "aside", "odd"], [9, 9, 9, 3, faults])[0]
     bad = rng.random() < faults
     if kind == "layer":
         writer.layer(LAMED if bad else LAYERS)
@@ -569,6 +633,8 @@ def _statement(writer: _Writer, rng: random.Random, faults: float) -> None:
         writer.row(rng.choice([CUTTING, KILLING]) if bad else PASSING)
     elif kind == "join":
         writer.row(JOINING if bad else _SMOOTH)
+    elif kind == "odd":
+        writer.row(rng.choice([REFUSED, BREAKING]))
     else:
         writer.aside()
 
@@ -590,6 +656,7 @@ def _program(writer: _Writer, ways: Ways) -> Program:
     for names, blamed, surely in writer.dead_terms:
         lines = {line for mark in blamed for line in places.get(mark, ())}
         expected.dead_terms.append((names, lines, surely))
+    expected.refused = {line for mark in writer.refused for line in places.get(mark, ())}
     return Program(source, expected)
 
 
@@ -612,7 +679,7 @@ def _places(text: str) -> tuple[str, dict[int, set[int]]]:
 
 
 def _through(ways: Ways, effect: str, mark: int) -> Ways:
-    if effect == LIVE:
+    if effect in {LIVE, REFUSES}:
         return ways
     if effect == UNREAD:
         return {}

@@ -104,9 +104,11 @@ def train(module: ModuleType, session: Session, seed: int = 0) -> Truth:
             session.attach(model, [optimizer], automatic=True, scaled=False)
             _step(model, optimizer, session, step, truth)
         session.finish()
-    except RuntimeError as error:
-        truth.error = error
+    except Exception as error:
         session.failed(error)
+        if not isinstance(error, RuntimeError):
+            raise
+        truth.error = error
     finally:
         torch.set_grad_enabled(True)
     return truth
@@ -153,15 +155,17 @@ def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> 
     found = report.diagnostics
     outcome.faults += [f"internal: {d.cause}" for d in found if d.code == "GG901"]
     if truth.error is not None and not truth.dead:
-        outcome.surprise = str(truth.error).splitlines()[0]
+        _compare_refusal(expected, truth, report, outcome)
         return outcome
+    outcome.faults += ["false GG108" for d in found if d.code == "GG108"]
     everything = set(truth.states)
     missing = everything if truth.dead else truth.named("none")
     zero = set() if truth.dead else truth.named("zero")
     said = {n for d in found if d.code in _JUDGING for n in d.params}
     broken = {n for d in found if d.code == "GG204" for n in d.params}
     want = missing | zero
-    maybe = {n for n, s in truth.states.items() if len(set(s)) > 1 and s[-1] in {"none", "zero"}}
+    late = {n: s[-1] for n, s in truth.states.items() if len(set(s)) > 1}
+    maybe = {n for n, s in late.items() if s == "zero" or (s == "none" and expected.state[n] != "l")}
     if truth.dead and not expected.cut:
         want = said = set()  # a loss of frozen parameters: the finding names those
     if said - want - maybe:
@@ -175,6 +179,19 @@ def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> 
     _compare_terms(expected, truth, report, outcome)
     _compare_lines(expected, missing, zero, report, outcome)
     return outcome
+
+
+def _compare_refusal(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:
+    """Compare an error that torch raised in the backward pass with the operation said to cause it."""
+    said = [d for d in report.diagnostics if d.code == "GG108"]
+    text = str(truth.error).splitlines()[0]
+    if "not implemented" not in text:
+        outcome.surprise = text
+    elif not said:
+        outcome.faults.append(f"missed GG108: {text}")
+    else:
+        right = any(d.span is not None and d.span.line in expected.refused for d in said)
+        outcome.blamed, outcome.primary, outcome.right = 1, int(right), int(right)
 
 
 def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:

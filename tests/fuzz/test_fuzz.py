@@ -23,9 +23,7 @@ from lightning_gradguard.session import Session, Settings
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.py"))
 BLOCK = 50
 # Regression -> why the guard is wrong about it. A repair makes the test fail until the row is deleted.
-KNOWN_MISSES: dict[str, str] = {
-    "norm_logged_beside_the_cut": "a scalar that is only logged is taken for a loss of its own",
-}
+KNOWN_MISSES: dict[str, str] = {}
 
 
 @st.composite

@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-
 os.environ["DS_ACCELERATOR"] = "cpu"
 
-from lightning_fabric.utilities.seed import reset_seed  # noqa: E402 - DeepSpeed reads the variable on import
-from pytorch_lightning.strategies import DeepSpeedStrategy  # noqa: E402
+from lightning_fabric.utilities.seed import reset_seed
+from pytorch_lightning.strategies import DeepSpeedStrategy
 
 
 class CPUDeepSpeed(DeepSpeedStrategy):

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
 HERE = Path(__file__).resolve().parent
 Records = dict[str, list[dict[str, Any]]]
 
@@ -27,7 +26,9 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def launch(plan: Sequence[dict[str, Any]], folder: Path, *, deadline: float, world: int = 2) -> Records:
+def launch(
+    plan: Sequence[dict[str, Any]], folder: Path, *, deadline: float, world: int = 2
+) -> Records:
     """Run a plan on `world` processes.
 
     Args:
@@ -57,15 +58,31 @@ def launch(plan: Sequence[dict[str, Any]], folder: Path, *, deadline: float, wor
 def _start(folder: Path, rank: int, world: int) -> "subprocess.Popen[bytes]":
     extra = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
-        "RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0", "GROUP_RANK": "0", "WORLD_SIZE": str(world),
-        "LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0", "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, extra)), "GLOO_SOCKET_IFNAME": "lo",
-    }  # fmt: skip
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "NODE_RANK": "0",
+        "GROUP_RANK": "0",
+        "WORLD_SIZE": str(world),
+        "LOCAL_WORLD_SIZE": str(world),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "0",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, extra)),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
     with (folder / f"rank{rank}.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 - this interpreter and a file of this folder
-            [sys.executable, str(HERE / "worker.py"), str(folder / "plan.json"), str(folder / f"rank{rank}.jsonl")],
-            env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder,
-        )  # fmt: skip
+            [
+                sys.executable,
+                str(HERE / "worker.py"),
+                str(folder / "plan.json"),
+                str(folder / f"rank{rank}.jsonl"),
+            ],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=folder,
+        )
 
 
 def _wait(processes: Sequence["subprocess.Popen[bytes]"], deadline: float) -> None:

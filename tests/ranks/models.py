@@ -31,7 +31,7 @@ class Model(pl.LightningModule):
         self.side = nn.Linear(4, 1)
         self.tail = nn.Linear(4, 1)
         if strategy != "fsdp1_flat":
-            self.frozen = nn.Linear(2, 2).requires_grad_(False)
+            self.frozen = nn.Linear(2, 2).requires_grad_(requires_grad=False)
         self.logged: dict[str, float] = {}
         if self.word.startswith("manual"):
             self.automatic_optimization = False
@@ -51,7 +51,11 @@ class Model(pl.LightningModule):
                 fully_shard(unit, mesh=mesh)
             fully_shard(self, mesh=mesh)
         elif self.kind == "tp":
-            from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+            from torch.distributed.tensor.parallel import (
+                ColwiseParallel,
+                RowwiseParallel,
+                parallelize_module,
+            )
 
             plan = {"body": ColwiseParallel(), "tail": RowwiseParallel()}
             parallelize_module(self, self.device_mesh["tensor_parallel"], plan)  # type: ignore[index,arg-type]
@@ -75,7 +79,7 @@ class Model(pl.LightningModule):
         if self.on("nograd"):
             loss = loss.detach()
         if self.on("leaf"):
-            loss = loss.detach().requires_grad_(True)
+            loss = loss.detach().requires_grad_()
         return loss
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
@@ -104,7 +108,10 @@ class Model(pl.LightningModule):
     def train_dataloader(self) -> Any:
         """Return a few batches, fewer on one rank where the case says so."""
         if self.word == "uneven":
-            return torch.utils.data.DataLoader(Stream(2 if self.trainer.global_rank == int(self.where or 1) else 6), batch_size=None)
+            return torch.utils.data.DataLoader(
+                Stream(2 if self.trainer.global_rank == int(self.where or 1) else 6),
+                batch_size=None,
+            )
         data = torch.utils.data.TensorDataset(torch.randn(64, 4))
         return torch.utils.data.DataLoader(data, batch_size=2)
 
@@ -127,7 +134,9 @@ class FaultyPart(pl.Callback):
     def __init__(self, guard: GradGuard, part: str, rank: int, step: int) -> None:
         self.guard, self.part, self.rank, self.step = guard, part, rank, step
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Put a method that raises in the place of one that works."""
         if trainer.global_rank == self.rank and trainer.global_step == self.step:
             session = self.guard._session
@@ -164,7 +173,7 @@ class Recorder(pl.loggers.logger.Logger):
         """Keep none."""
 
 
-def build(case: str, strategy: str, guard: GradGuard) -> Model:
+def build(case: str, strategy: str) -> Model:
     """Return the module for a case."""
     word = "healthy" if case.startswith("fault") else case
     return Model(word, strategy)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train with a routed metric as one rank of two, and print what came of it as JSON.
 
-Usage: routed.py MODE, with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment; MODE is
-`route`, `named`, or `lost`: then rank 1 has no such metric.
+Usage: routed.py MODE, with RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment; MODE
+is `route`, `named`, or `lost`: then rank 1 has no such metric.
 """
+# ruff: noqa: D102 - the hooks of a module need no explanation
 
 import json
 import os
@@ -59,9 +60,17 @@ def main() -> None:
     )
     guard = GradGuard(metrics=metrics)
     trainer = pl.Trainer(
-        accelerator="cpu", devices=2, strategy="ddp", max_epochs=1, logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, callbacks=[guard],
-    )  # fmt: skip
+        accelerator="cpu",
+        devices=2,
+        strategy="ddp",
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        callbacks=[guard],
+    )
     model = Model()
     trainer.fit(model, DataLoader(data, batch_size=8))
     value = trainer.callback_metrics.get("gradguard/accuracy")

@@ -19,15 +19,23 @@ def main(launcher: str, out: str) -> None:
     torch.set_num_threads(1)
     method = launcher if launcher in {"spawn", "fork"} else "popen"
     trainer = pl.Trainer(
-        accelerator="cpu", devices=2, strategy=DDPStrategy(start_method=method, process_group_backend="gloo"),
-        max_steps=4, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[GradGuard(strict=True)],
-    )  # fmt: skip
+        accelerator="cpu",
+        devices=2,
+        strategy=DDPStrategy(start_method=method, process_group_backend="gloo"),
+        max_steps=4,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[GradGuard(strict=True)],
+    )
     rank = os.environ.get("LOCAL_RANK", "0")
     try:
         trainer.fit(Model("unused@1+2", "ddp"))
     except BaseException as error:
-        Path(f"{out}.{rank}").write_text(json.dumps({"error": type(error).__name__, "text": str(error)}))
+        Path(f"{out}.{rank}").write_text(
+            json.dumps({"error": type(error).__name__, "text": str(error)})
+        )
         raise
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said for every strategy in every case: the tests run it, and the page about ranks shows it."""
+"""What is said for every strategy in every case: tests run it, the page about ranks shows it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ class Cell:
         code: what is found, `""` for nothing.
         ranks: the ranks it is about, `None` for all.
         step: global step at which it is found.
-        ends: `trains` to the end, `raises` the guard's error on every rank, or ends with an error of `its own`.
+        ends: `trains` to the end, `raises` the guard's error on every rank, or ends with an error
+            of `its own`.
         note: why nothing can be said; such a cell is not run with the others.
     """
 
@@ -37,9 +38,19 @@ class Cell:
 SILENT = Cell()
 LAST = 3  # trainings take four steps; what needs patience is said at their end
 STRATEGIES = (
-    "ddp", "ddp_view", "ddp_unused", "ddp_static", "fsdp1", "fsdp1_units", "fsdp2", "fsdp2_units", "tp",
-    "deepspeed1", "deepspeed2", "deepspeed3",
-)  # fmt: skip
+    "ddp",
+    "ddp_view",
+    "ddp_unused",
+    "ddp_static",
+    "fsdp1",
+    "fsdp1_units",
+    "fsdp2",
+    "fsdp2_units",
+    "tp",
+    "deepspeed1",
+    "deepspeed2",
+    "deepspeed3",
+)
 TITLES: Mapping[str, str] = {
     "ddp": "DDP",
     "ddp_view": "DDP, `gradient_as_bucket_view`",
@@ -97,7 +108,7 @@ _SPECIAL: Mapping[str, Mapping[str, Cell]] = {
     "tp": {"raise@1": Cell(note=_WAITS)},
     "deepspeed1": {**_ZERO, "unused@1": _AT_ONCE},
     "deepspeed2": {**_ZERO, "unused@1": _AT_ONCE},
-    "deepspeed3": {**_ZERO, "unused@1": Cell(note=_ABORTS), "raise@1": Cell(note=_WAITS)},
+    "deepspeed3": {"unused@1": Cell(note=_ABORTS), "raise@1": Cell(note=_WAITS)},
 }
 
 
@@ -116,10 +127,16 @@ def cells(deepspeed: bool) -> Iterator[tuple[str, str, Cell]]:  # noqa: FBT001 -
                     yield strategy, case, cell
 
 
-def job(strategy: str, case: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+def job(strategy: str, case: str, **more: Any) -> dict[str, Any]:
     """Return the job for the worker."""
     trainer = {"max_epochs": 1, "max_steps": -1} if case.startswith("uneven") else {}
-    return {"id": f"{strategy}-{case}", "strategy": strategy, "case": case, "trainer": trainer, **more}
+    return {
+        "id": f"{strategy}-{case}",
+        "strategy": strategy,
+        "case": case,
+        "trainer": trainer,
+        **more,
+    }
 
 
 def markdown() -> str:
@@ -127,6 +144,8 @@ def markdown() -> str:
     lines = []
     for strategy in STRATEGIES:
         lines += [f"### {TITLES[strategy]}", "", "| case | outcome |", "|---|---|"]
-        lines += [f"| {title} | {expected(strategy, case).text()} |" for case, title in CASES.items()]
+        lines += [
+            f"| {title} | {expected(strategy, case).text()} |" for case, title in CASES.items()
+        ]
         lines.append("")
     return "\n".join(lines)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a plan of trainings as one rank of a job, and write what came of each as a line of JSON.
 
-Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a list
-of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `port`, `limit` (time limit of
-the process group in s). Every training has its own process group.
+Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a
+list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `port`, `limit` (time
+limit of the process group in s). Every training has its own process group.
 """
 
 import hashlib
@@ -25,13 +25,18 @@ import torch.distributed as dist
 
 from lightning_gradguard import GradGuard, GradGuardError
 
-
 PLACE = {k: v for k, v in os.environ.items() if k.endswith(("RANK", "WORLD_SIZE"))}
 RANK = int(os.environ["RANK"])
 QUIET: dict[str, Any] = {
-    "accelerator": "cpu", "devices": int(os.environ["WORLD_SIZE"]), "logger": False, "enable_checkpointing": False,
-    "enable_progress_bar": False, "enable_model_summary": False, "num_sanity_val_steps": 0, "max_steps": 4,
-}  # fmt: skip
+    "accelerator": "cpu",
+    "devices": int(os.environ["WORLD_SIZE"]),
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "num_sanity_val_steps": 0,
+    "max_steps": 4,
+}
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     if options.get("logger") == "recorder":
         options["logger"] = models.Recorder()
     guard = GradGuard(**(job.get("guard") or {}))
-    model = models.build(job["case"], job["strategy"], guard)
+    model = models.build(job["case"], job["strategy"])
     started = time.perf_counter()
     error: BaseException | None = None
     told: list[str] = []
@@ -50,8 +55,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         warnings.simplefilter("always")
         trainer = pl.Trainer(
             **{**QUIET, **options},
-            strategy=strategies.make(job["strategy"], timedelta(seconds=job.get("limit", 20))),
-            callbacks=[guard, *models.callbacks(job["case"], guard)] if job.get("guard", {}) is not None else [],
+            strategy=strategies.make(job["strategy"], timedelta(seconds=job.get("limit", 40))),
+            callbacks=[guard, *models.callbacks(job["case"], guard)]
+            if job.get("guard", {}) is not None
+            else [],
         )
         try:
             trainer.fit(model)
@@ -71,7 +78,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "modes": torch._C._len_torch_function_stack(),
         "groups": len(dist.distributed_c10d._world.pg_map) if dist.is_initialized() else 0,
         "logged": models.logged(model),
-        "weights": hashlib.sha256(b"".join(bytes(_local(p).tolist().__repr__(), "ascii") for p in model.parameters())).hexdigest(),
+        "weights": hashlib.sha256(
+            b"".join(bytes(_local(p).tolist().__repr__(), "ascii") for p in model.parameters())
+        ).hexdigest(),
     }
 
 
