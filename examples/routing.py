@@ -42,7 +42,8 @@ class Mixed(Digits):
         error = 1 - (logits.argmax(dim=1) == labels).float().mean()
         self.hits += round((1 - error.item()) * len(labels))
         self.count += len(labels)
-        return F.cross_entropy(logits, labels) + 0.5 * error
+        loss: Tensor = F.cross_entropy(logits, labels) + 0.5 * error
+        return loss
 
     def on_train_epoch_start(self) -> None:
         """Count the digits of each epoch by hand, to compare with."""

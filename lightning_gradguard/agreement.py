@@ -43,7 +43,7 @@ _log = logging.getLogger("lightning_gradguard")
 # The first steps of a run are compared one by one; then at a price of at most this share of a step.
 _EARLY = 100
 _SHARE = 0.01
-_RAREST = 100
+_RAREST = 1000
 # A rank that fails or finishes waits this long, in s, for others to hear why.
 _LAST_WORD = 5.0
 _LAST_CALL = 30.0
@@ -665,7 +665,7 @@ def cadence(price: float, period: float) -> int:
 
     Example:
         >>> cadence(200, 50_000), cadence(200, 5_000), cadence(200, 0)
-        (1, 4, 100)
+        (1, 4, 1000)
     """
     return min(_RAREST, max(1, math.ceil(price / (_SHARE * period)))) if period else _RAREST
 

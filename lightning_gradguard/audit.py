@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lightning_gradguard.flow import State, held, state_of
-from lightning_gradguard.steady import LateShelf, Shelf, Track, can_sample
+from lightning_gradguard.steady import LateShelf, Sampler, Shelf, Track, can_sample
 
 __all__ = ["Audit", "Track", "states_of", "value_sample"]
 
@@ -32,6 +32,7 @@ class Audit:
         self.norm_squared = 0.0
         self._groups: dict[int, _Group] = {}
         self._suspects: dict[str, None] = {}
+        self._sampler: tuple[tuple[int, ...], Sampler | None] | None = None
 
     def observe(
         self,
@@ -140,13 +141,39 @@ class Audit:
             for _, shelf in group.shelves:
                 shelf.restart()
 
-    @staticmethod
-    def local(named: Mapping[str, Tensor]) -> dict[str, State]:
-        """Return the states of what this rank holds; a shard without values is `EMPTY`."""
+    def local(self, named: Mapping[str, Tensor]) -> dict[str, State]:
+        """Return the states of what this rank holds; a shard without values is `EMPTY`.
+
+        Cost: about 1 us a parameter, and about 10 us for one that is spread over ranks.
+        """
+        found = self._sampled_at_once(named)
+        if found is not None:
+            return found
         grads = [None if p.grad is None else held(p.grad) for p in named.values()]
         states = dict(zip(named, states_of(grads), strict=True))
         empty = (n for n, p in named.items() if _is_empty(p) or held(p).numel() == 0)
         return states | dict.fromkeys(empty, State.EMPTY)
+
+    def _sampled_at_once(self, named: Mapping[str, Tensor]) -> dict[str, State] | None:
+        """Return the states where all gradients are there and plain, else `None`."""
+        grads = [p.grad for p in named.values()]
+        if not all(type(g) is Tensor and g.layout is torch.strided for g in grads):
+            return None
+        key = tuple(map(id, named.values()))
+        if self._sampler is None or self._sampler[0] != key:
+            plain = all(can_sample(p) for p in named.values())
+            same = len({p.device for p in named.values()}) == 1
+            self._sampler = (key, Sampler(list(named.values())) if plain and same else None)
+        sampler = self._sampler[1]
+        types = [p.dtype for p in named.values()]
+        if sampler is None or types != [g.dtype for g in grads if g is not None]:
+            return None
+        states = [State.ALIVE] * len(grads)
+        sums = sampler.sums([g for g in grads if g is not None]).tolist()
+        for index, total in zip(sampler.order, sums, strict=True):
+            if not 0.0 < total < math.inf:
+                states[index] = state_of(grads[index])
+        return dict(zip(named, states, strict=True))
 
     def track(self, name: str, param: Tensor) -> Track:
         """Return the track of a parameter, starting one if needed."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
@@ -22,6 +22,8 @@ from lightning_gradguard.routing import Routing
 from lightning_gradguard.session import Session, Settings
 from lightning_gradguard.trace import unseen
 
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
 
 __all__ = ["GradGuard", "GradGuardWarning"]
 
@@ -110,7 +112,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         every_n_steps: int = 1,
         log_every_n_steps: int | None = None,
         agree_every_n_steps: int | None = None,
-        metrics: Literal["advise", "route", "off"] | Mapping[str, Any] = "advise",
+        metrics: "Literal['advise', 'route', 'off'] | Mapping[str, Any] | MetricCollection" = "advise",
         metric_keys: tuple[str, str] = ("preds", "target"),
         report: str | Path | None = None,
         figure: str | Path | None = None,
@@ -342,8 +344,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if (self.settings.strict or fatal) and may_raise:
             raise GradGuardError.of(self.report, _torch_text(fresh))
         if trainer.is_global_zero and not self._will_raise(fresh):
-            for diagnostic in fresh:
-                warnings.warn(render(diagnostic), GradGuardWarning, stacklevel=2)
+            texts: list[str] = []
+            self._safely("report", lambda: texts.extend(render(d) for d in fresh))
+            for text in texts:
+                warnings.warn(text, GradGuardWarning, stacklevel=2)
 
     def _will_raise(self, fresh: Sequence[Any]) -> bool:
         return any(d.code == "GG101" for d in fresh)

@@ -3,7 +3,7 @@
 
 import ast
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from lightning_gradguard.source import Span, is_project_file
 from lightning_gradguard.syntax import (
@@ -144,16 +144,17 @@ def assignments_in_file(filename: str, attribute: str) -> list[Span]:
 @functools.lru_cache(maxsize=512)
 def _class_node(cls: type) -> tuple[ast.ClassDef, str] | None:
     """Return the node of a class and the file it stands in."""
-    codes = [getattr(f, "__code__", None) for f in vars(cls).values()]
-    filename = next(
-        (c.co_filename for c in codes if c is not None and c.co_filename[:1] != "<"), None
-    )
+    codes = [c for f in vars(cls).values() if (c := getattr(f, "__code__", None)) is not None]
+    filename = next((c.co_filename for c in codes if tree(c.co_filename) is not None), None)
     module = tree(filename) if filename else None
     if module is None or filename is None:
         return None
     wanted = cls.__qualname__.rpartition(".")[2]
-    found = [n for n in ast.walk(module) if isinstance(n, ast.ClassDef) and n.name == wanted]
-    return (found[-1], filename) if found else None
+    named = [n for n in ast.walk(module) if isinstance(n, ast.ClassDef) and n.name == wanted]
+    first = {c.co_firstlineno for c in codes if c.co_filename == filename}
+    holding = [n for n in named if any(n.lineno <= line <= (n.end_lineno or 0) for line in first)]
+    best = holding or named
+    return (best[-1], filename) if best else None
 
 
 def _function_around(scope: ast.AST, node: ast.AST) -> str:
@@ -263,3 +264,15 @@ def _sets_grad(node: ast.Assign) -> bool:
 
 def _is_docstring(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def took_part(filename: str, line: int, classes: Collection[type]) -> bool:
+    """Say whether a line stands outside of all classes of a file but the given ones and their bases."""
+    module = tree(filename)
+    names = {base.__name__ for cls in classes for base in cls.__mro__}
+    around = [
+        node.name
+        for node in (ast.walk(module) if module is not None else ())
+        if isinstance(node, ast.ClassDef) and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return not around or not names.isdisjoint(around)

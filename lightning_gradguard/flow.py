@@ -87,6 +87,7 @@ class Flow:
 
     def __init__(self, view: LossView, nodes: list[Node]) -> None:
         self.view = view
+        self.fault: Exception | None = None
         self.edges: dict[tuple[int, int], State] = {}
         self.inputs: dict[int, State] = {}
         self.facts: dict[int, dict[str, Any]] = {}
@@ -108,17 +109,24 @@ class Flow:
 
     def _hook(self, index: int) -> Callable[[_Grads, _Grads], None]:
         def after(grad_inputs: _Grads, grad_outputs: _Grads) -> None:
-            worst = State.ALIVE
-            for edge, grad in enumerate(grad_inputs):
-                if edge < len(self.view.children[index]) and self.view.children[index][edge] >= 0:
-                    state = state_of(grad)
-                    seen = self.edges.get((index, edge), State.NONE)
-                    self.edges[index, edge] = max(state, seen)
-                    worst = state if state is not State.ALIVE else worst
-            if worst is not State.ALIVE:
-                self._explain(index, grad_outputs)
+            try:
+                self._note(index, grad_inputs, grad_outputs)
+            except Exception as fault:  # noqa: BLE001 - it would end the user's backward pass
+                self.fault = fault
 
         return after
+
+    def _note(self, index: int, grad_inputs: _Grads, grad_outputs: _Grads) -> None:
+        """Take down the states of the gradients that leave a node."""
+        worst = State.ALIVE
+        for edge, grad in enumerate(grad_inputs):
+            if edge < len(self.view.children[index]) and self.view.children[index][edge] >= 0:
+                state = state_of(grad)
+                seen = self.edges.get((index, edge), State.NONE)
+                self.edges[index, edge] = max(state, seen)
+                worst = state if state is not State.ALIVE else worst
+        if worst is not State.ALIVE:
+            self._explain(index, grad_outputs)
 
     def _explain(self, index: int, grad_outputs: _Grads) -> None:
         states = [state_of(g) for g in grad_outputs if g is not None]
@@ -176,7 +184,10 @@ class Flow:
         found = set(stack)
         while stack:
             for parent, edge in above.get(stack.pop(), ()):
-                if parent not in found and self.edges.get((parent, edge), State.NONE) >= State.ALIVE:
+                if (
+                    parent not in found
+                    and self.edges.get((parent, edge), State.NONE) >= State.ALIVE
+                ):
                     found.add(parent)
                     stack.append(parent)
         return found

@@ -445,7 +445,11 @@ class Session:
         if self._now is None or self._now.recorder is None or self._recording:
             return
         self._hold_compiler()
-        self._now.recorder.__enter__()
+        try:
+            self._now.recorder.__enter__()
+        except BaseException:
+            self._release_compiler()
+            raise
         self._recording = True
 
     def _leave(self) -> None:
@@ -522,6 +526,7 @@ class Session:
             return
         for flow in now.flows:
             flow.close()
+            now.trace.fault = now.trace.fault or flow.fault
         if now.recorder is not None:
             now.recorder.forget()
             now.recorder = None
@@ -656,9 +661,10 @@ class Session:
         if any(p.grad is not None for p in named.values()):
             self._observe(named, optimizer)
         elif self._backward_seen:
-            for name in named:
-                if self._had_gradient(name):
-                    self.audit.track(name, named[name]).note(State.ALIVE, self.step)
+            had = {n for n in named if self._had_gradient(n)}
+            for name in named if had else ():  # none at all: the optimizer had no turn in this batch
+                state = State.ALIVE if name in had else State.NONE
+                self.audit.track(name, named[name]).note(state, self.step)
 
     def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:
         frozen = {
@@ -738,7 +744,7 @@ class Session:
         scene = self._scene(traced)
         track = self.audit.tracks[name]
         if track.dead_state is State.ZERO:
-            return bool(diagnose.zero_parameters(scene, [name]))
+            return diagnose.lasts(scene, name)
         return any(d.code in {"GG104", "GG105"} for d in diagnose.missing_parameters(scene, [name]))
 
     def _evidence_for(self, name: str) -> _Traced | None:
@@ -981,10 +987,11 @@ class Session:
 
     def _unused_suppressions(self) -> None:
         """GG902: comments in the files of the user's modules that have silenced nothing."""
-        files = {f for m in self.model.modules() if (f := definitions.file_of(type(m))) is not None}
-        for span, codes in (found for f in sorted(files) for found in syntax.all_suppressions(f)):
+        kinds = {type(m) for m in self.model.modules()}
+        files = {f for k in kinds if (f := definitions.file_of(k)) is not None}
+        for file, span, codes in ((f, *s) for f in sorted(files) for s in syntax.all_suppressions(f)):
             idle = sorted(c for c in codes if (span.path, span.line, c) not in self._silenced)
-            if idle:
+            if idle and definitions.took_part(file, span.line, kinds):
                 comment = f"# gradguard: ignore[{', '.join(idle)}]"
                 self.emit(diagnose.unused_suppression(self._scene(), span, comment))
 

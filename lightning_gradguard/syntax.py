@@ -9,6 +9,7 @@ import ast
 import functools
 import linecache
 import re
+import tokenize
 from collections.abc import Iterable
 from dataclasses import replace
 from types import CodeType
@@ -351,12 +352,23 @@ def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]
     ]
 
 
+def _comment_lines(filename: str) -> frozenset[int]:
+    """Return the numbers of the lines that carry a comment, not one quoted in a string."""
+    lines = iter(linecache.getlines(filename))
+    try:
+        tokens = list(tokenize.generate_tokens(lambda: next(lines, "")))
+    except (tokenize.TokenError, SyntaxError):
+        return frozenset()
+    return frozenset(t.start[0] for t in tokens if t.type == tokenize.COMMENT)
+
+
 def all_suppressions(filename: str) -> list[tuple[Span, frozenset[str]]]:
     """Return the `# gradguard: ignore[...]` comments of a file with the codes they name."""
-    path = display_path(filename)
+    path, comments = display_path(filename), _comment_lines(filename)
     matches = (
         (number, line.rstrip("\n"), _SUPPRESSION.search(line))
         for number, line in enumerate(linecache.getlines(filename), 1)
+        if number in comments
     )
     return [
         (Span(path, number, m.start() + 1, m.end() + 1, "", text), suppressions(filename, number))

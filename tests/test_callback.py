@@ -608,23 +608,8 @@ FAULTS = [
     "lightning_gradguard.report.Report.render",
     "lightning_gradguard.callback.render",
 ]  # fmt: skip
-# Place -> what is wrong with the guard there.
-KNOWN = {
-    "lightning_gradguard.trace.Recorder.__enter__": "the compiler is left in eager mode",
-    "lightning_gradguard.flow.Flow._explain": "an error in a hook ends the training",
-    "lightning_gradguard.flow.state_of": "an error in a hook ends the training",
-    "lightning_gradguard.flow._saved_facts": "an error in a hook ends the training",
-    "lightning_gradguard.callback.render": "not called under protection",
-}
 # Places without which nothing can be told.
 MUTE = {"lightning_gradguard.report.Report.add", "lightning_gradguard.report.Report.render"}
-
-
-def param(place: str) -> object:
-    """Mark the places of `KNOWN`."""
-    reason = KNOWN.get(place)
-    marks = pytest.mark.xfail(reason=reason, strict=True) if reason else ()
-    return pytest.param(place, marks=marks)
 
 
 def broken(*_args: Any, **_kwargs: Any) -> None:
@@ -665,7 +650,7 @@ def stance() -> str:
 class TestFaults:
     """Bugs in the guard, put into every layer."""
 
-    @pytest.mark.parametrize("place", [param(place) for place in FAULTS])
+    @pytest.mark.parametrize("place", FAULTS)
     def test_training_ends_as_without_the_guard(
         self, run_fit: Fit, monkeypatch: pytest.MonkeyPatch, place: str
     ) -> None:
@@ -683,10 +668,6 @@ class TestFaults:
         if place not in MUTE:
             assert "GG901" in codes(guard)
             assert any("injected" in limit for limit in guard.report.limits)
-
-    def test_faults_are_known_places(self) -> None:
-        """The table has no row for a place that is not tried."""
-        assert set(KNOWN) <= set(FAULTS)
 
     @pytest.mark.parametrize(
         "place",

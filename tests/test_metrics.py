@@ -149,19 +149,17 @@ def compute(found: Metric, metric: Any, preds: Tensor, target: Tensor) -> Tensor
         queries = torch.arange(len(preds))[:, None].expand_as(preds).reshape(-1)
         graded = found.name.endswith("DCG")
         flags = target.reshape(-1) if graded else target.reshape(-1) > 0
-        return metric(preds.sigmoid().reshape(-1), flags.long(), indexes=queries)
+        value: Tensor = metric(preds.sigmoid().reshape(-1), flags.long(), indexes=queries)
+        return value
     if found.name.startswith("Binary") and preds.dim() > target.dim():
         preds = preds.argmax(1)
     if found.name.startswith("Multiclass") and preds.dim() > 2 and preds.dim() > target.dim():
-        preds = (
-            preds.movedim(found.arguments["class_dim"], 1)
-            if "class_dim" in found.arguments
-            else preds
-        )
         preds = preds.movedim(-1, 1) if preds.shape[1] != found.arguments["num_classes"] else preds
-    if found.kind in {"integer", "image"}:
+    if found.kind in {"integer", "image"} and found.decision is not None:
         preds = TRACES[-1].kept[next(o for o in found.decision.outputs if o.mark)][0]
-    return metric(preds, target.long() if found.name.startswith(("Binary", "Multi")) else target)
+    whole = found.name.startswith(("Binary", "Multi"))
+    result: Tensor = metric(preds, target.long() if whole else target)
+    return result
 
 
 def found_number(found: Metric, number: float, shape: Shape) -> float:

@@ -46,7 +46,8 @@ class Classifier(pl.LightningModule):
         logits = self.head(self.body(x))
         self.seen.append((logits.detach().clone(), y.clone()))
         error = 1 - (logits.argmax(dim=1) == y).float().mean()
-        return F.cross_entropy(logits, y) + 0.5 * error
+        loss: Tensor = F.cross_entropy(logits, y) + 0.5 * error
+        return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -313,6 +314,7 @@ class TestNamed:
         """Spawned ranks and Trainers copy it."""
         guard = GradGuard(metrics={"f1": BinaryF1Score()})
         for twin in (copy.deepcopy(guard), pickle.loads(pickle.dumps(guard))):  # noqa: S301
+            assert twin._routing is not None
             assert list(twin._routing.explicit) == ["f1"]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking at many gradients at once gives what looking at them one by one gives, and never waits."""
+"""Looking at many gradients at once gives what single looks give, and never waits."""
 
 import math
 import random
@@ -320,7 +320,7 @@ def test_trace_stops_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_deep_graph_is_freed_after_it_was_walked() -> None:
-    """A chain of 100,000 nodes, which torch frees by recursion once Python has seen them, is let go."""
+    """A chain of 100,000 nodes is let go of; torch frees it by recursion once Python has seen it."""
     program = """
 import torch
 from torch import nn

@@ -343,7 +343,6 @@ class TestClasses:
         )
         assert definitions.clearing_span(run(text)["A"]) is None
 
-    @pytest.mark.xfail(reason="the last class of that name is taken", strict=True)
     def test_class_of_the_same_name_is_told_apart(self) -> None:
         """Two functions may each define a class `Net`."""
         text = "".join(

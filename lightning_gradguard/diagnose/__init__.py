@@ -38,7 +38,7 @@ from lightning_gradguard.diagnose.scene import Scene
 from lightning_gradguard.diagnose.slopes import flat_terms
 from lightning_gradguard.diagnose.terms import constant_terms
 from lightning_gradguard.diagnose.unsummed import unsummed_terms
-from lightning_gradguard.diagnose.zeros import zero_parameters
+from lightning_gradguard.diagnose.zeros import lasts, zero_parameters
 from lightning_gradguard.rules import Diagnostic
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "flat_terms",
     "gradless_shards",
     "kept_graphs",
+    "lasts",
     "missing_parameters",
     "nonfinite_gradients",
     "overwritten_values",

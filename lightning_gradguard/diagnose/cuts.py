@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lightning_gradguard import advice, ops, syntax
-from lightning_gradguard.diagnose.places import project_span, span_at
+from lightning_gradguard.diagnose.places import called_from, span_at
 from lightning_gradguard.diagnose.scene import Scene
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.source import Span, locate
@@ -154,7 +154,7 @@ def cut_cause(cut: Cut) -> str:
 
 def related_spans(cut: Cut, others: Sequence[Cut]) -> tuple[Span, ...]:
     """Return where a cut was called from, where its value came back, and the other cuts."""
-    spans = [project_span(cut.stack)]
+    spans: list[Span | None] = [*called_from(cut.stack)]
     if cut.reentry is not None and cut.reentry.stack:
         spans.append(locate(cut.reentry.stack[0], "came back here, without its history"))
     spans += [cut_span(c, f"a gradient is lost here as well, at `{bare_name(c)}`") for c in others]

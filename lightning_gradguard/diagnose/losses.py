@@ -124,7 +124,7 @@ def _unrelated_loss(scene: Scene, view: LossView) -> Diagnostic:
     return finding(
         "GG101",
         scene,
-        params=used,
+        params=tuple(dict.fromkeys((*scene.judged, *used))),
         op="torch.Tensor.requires_grad_",
         span=places[0] if places else span,
         related=tuple(places[1:]),

@@ -8,10 +8,10 @@ from lightning_gradguard import advice, definitions, ops
 from lightning_gradguard.diagnose.cuts import cut_cause, cut_span, group_by_cut, leaves_torch, op_of
 from lightning_gradguard.diagnose.kills import backward_span, killer
 from lightning_gradguard.diagnose.places import (
+    called_from,
     inside_package,
     is_users,
     owner_of,
-    project_span,
     span_at,
 )
 from lightning_gradguard.diagnose.scene import Scene, finding
@@ -68,9 +68,7 @@ def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic
     code = "GG105" if left else "GG104"
     op = op_of(cut)
     back = innermost(cut.reentry.stack) if cut.reentry is not None else None
-    related = [s for s in (project_span(cut.stack),) if s is not None]
-    if back is not None:
-        related.append(locate(back, "and came back here, without its history"))
+    returned = (locate(back, "and came back here, without its history"),) if back else ()
     return finding(
         code,
         scene,
@@ -79,7 +77,7 @@ def cut_parameters(scene: Scene, cut: Cut, names: tuple[str, ...]) -> Diagnostic
         slots={"op": op.removeprefix("torch."), "parameters": phrase(names)},
         op=op,
         span=cut_span(cut),
-        related=tuple(related),
+        related=called_from(cut.stack) + returned,
         cause=cut_cause(cut),
         evidence=no_grad_evidence(scene),
         effect="the optimizer skips these parameters, they keep their initial values",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from lightning_gradguard import advice
-from lightning_gradguard.diagnose.places import project_span, span_at
+from lightning_gradguard.diagnose.places import called_from, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.words import function_of, phrase
 from lightning_gradguard.flow import Kill
@@ -31,7 +31,7 @@ def nonfinite_gradients(
     origin = _forward_origin(scene, seen, broken)
     call = origin[0] if origin is not None else next(iter(broken), None)
     kill = kills[0] if kills and origin is None else None
-    span = span_at(call.stack) if call is not None else None
+    stack = call.stack if call is not None else ()
     op = call.public if call is not None else (function_of(kill.name) if kill is not None else None)
     return [
         finding(
@@ -40,12 +40,8 @@ def nonfinite_gradients(
             params=tuple(names),
             slots={"parameters": phrase(tuple(names))},
             op=op,
-            span=span.labelled("NaN or inf appears here first") if span else None,
-            related=tuple(
-                s
-                for s in (project_span(call.stack) if call is not None else None,)
-                if s is not None
-            ),
+            span=span_at(stack, "NaN or inf appears here first"),
+            related=called_from(stack),
             cause=_nonfinite_cause(origin, kill, op),
             evidence=scene.when,
             effect="the optimizer writes NaN into these parameters, the next forward pass is NaN",

@@ -24,7 +24,6 @@ __all__ = [
     "loss_span",
     "optimizer_span",
     "owner_of",
-    "project_span",
     "span_at",
 ]
 
@@ -52,18 +51,10 @@ def span_at(stack: Stack, label: str = "") -> Span | None:
     return locate(site, label) if site is not None else None
 
 
-def project_span(stack: Stack) -> Span | None:
-    """Return the nearest place in the user's project where the blamed one lies in a package."""
-    first, mine = innermost(stack), project(stack)
-    if first is None or mine is None or mine == first:
-        return None
-    return locate(mine, "called from here")
-
-
 def called_from(stack: Stack) -> tuple[Span, ...]:
-    """Return the same as `project_span`, ready to be given as related places."""
-    span = project_span(stack)
-    return (span,) if span is not None else ()
+    """Return the nearest place in the user's project where the blamed one lies in a package."""
+    mine = project(stack)
+    return () if mine is None or mine == stack[0] else (locate(mine, "called from here"),)
 
 
 def loss_span(view: LossView) -> Span | None:
@@ -78,10 +69,13 @@ def layer_span(model: nn.Module, call: Call | None) -> Span | None:
     """Return where the layer that made a call is defined, if it is one of torch's own."""
     if call is None or not call.module:
         return None
-    owner, _, prefix = owner_of(model, call.module + ".x")
+    path = call.module.split(".")
+    try:
+        owner = model.get_submodule(call.module)
+    except AttributeError:
+        return None
     if not type(owner).__module__.startswith("torch.nn"):
         return None
-    path = prefix.split(".")
     for depth in range(len(path) - 1, -1, -1):
         parent = model.get_submodule(".".join(path[:depth]))
         if not type(parent).__module__.startswith("torch.nn"):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lightning_gradguard import advice, definitions
 from lightning_gradguard.diagnose.missing import cut_parameters
-from lightning_gradguard.diagnose.places import EARLY, project_span, span_at
+from lightning_gradguard.diagnose.places import EARLY, called_from, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.flow import family_of
 from lightning_gradguard.lineage import Cut
@@ -85,8 +85,9 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
     if not ranked:
         return []
     call = ranked[0][0]
-    span = span_at(call.stack)
-    return [GG109",
+    return [
+        finding(
+            "GG109",
             scene,
             params=tuple(scene.judged),
             slots={"op": call.public},

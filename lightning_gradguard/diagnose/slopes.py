@@ -2,7 +2,7 @@
 """GG103 once more: terms whose gradient dies in operations without a slope."""
 
 from lightning_gradguard.diagnose.kills import killer
-from lightning_gradguard.diagnose.places import project_span, span_at
+from lightning_gradguard.diagnose.places import called_from, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.stories import zero_story
 from lightning_gradguard.diagnose.terms import share_of, term_span
@@ -49,7 +49,7 @@ def _flat_term(scene: Scene, view: LossView, term: Term, op: str, stack: Stack) 
         span=span.labelled(f"adds {amount or 'a number'} to the loss and 0 to every gradient")
         if span
         else lost,
-        related=tuple(s for s in (lost, project_span(stack)) if s is not None and s != span),
+        related=tuple(s for s in (lost, *called_from(stack)) if s is not None and s != span),
         cause=(
             f"every way from this term to a parameter goes through `{op}`, whose derivative is 0 "
             "everywhere"

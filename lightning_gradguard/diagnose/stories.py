@@ -162,3 +162,8 @@ def _one_wide(kill: Kill) -> bool:
     shape = fact["shape"]
     dim = dim - 2**64 if dim >= 2**63 else dim
     return -len(shape) <= dim < len(shape) and shape[dim] == 1
+
+
+def is_range_bound(kill: Kill) -> bool:
+    """Say whether an operation stops gradients outside of a range, or where it is saturated."""
+    return family_of(kill.name) in _SATURATING or family_of(kill.name) in _SELECTING

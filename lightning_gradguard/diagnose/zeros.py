@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping
 
 from lightning_gradguard import advice
 from lightning_gradguard.diagnose.kills import backward_span, killer
-from lightning_gradguard.diagnose.places import project_span, span_at
+from lightning_gradguard.diagnose.places import called_from, layer_span, span_at
+
 from lightning_gradguard.diagnose.scene import Scene, finding
-from lightning_gradguard.diagnose.stories import Story, selects_nothing, zero_story
+from lightning_gradguard.diagnose.stories import Story, is_range_bound, selects_nothing, zero_story
 from lightning_gradguard.diagnose.words import phrase
 from lightning_gradguard.flow import Kill, family_of
 from lightning_gradguard.rules import Diagnostic, Severity
 from lightning_gradguard.source import Stack, is_project_file
 
-__all__ = ["is_passing", "kills_of", "waits", "zero_parameters"]
+__all__ = ["is_passing", "kills_of", "lasts", "waits", "zero_parameters"]
 
 _BOTH, _FIRST, _BIAS = frozenset({0, 1}), frozenset({0}), frozenset({2})
 # Edges that only add up what comes in: a zero there is a sum that cancels, not a lost gradient.
@@ -45,6 +46,24 @@ def waits(scene: Scene, name: str) -> bool:
     """Say whether a zero gradient may still heal, or says nothing about the parameter."""
     kills, reached = kills_of(scene, name)
     return (reached and not kills) or any(is_passing(k, scene) for k in kills)
+
+
+def lasts(scene: Scene, name: str) -> bool:
+    """Say whether what makes a gradient zero is unlikely to pass by itself with the next batches.
+
+    A factor that the data chooses, as the share of an expert, may be another one in the next batch.
+    """
+    kills, _ = kills_of(scene, name)
+    return bool(kills) and not waits(scene, name) and all(_is_lasting(k, scene) for k in kills)
+
+
+def _is_lasting(kill: Kill, scene: Scene) -> bool:
+    if _certainty(kill, scene) == 0 or kill.how == "hook":
+        return True
+    if kill.facts.get("zero_factor"):
+        shapes = [f["shape"] for f in kill.facts.values() if isinstance(f, dict) and f.get("zero")]
+        return () in shapes
+    return is_range_bound(kill)
 
 
 def kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
@@ -96,7 +115,6 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     code, op, cause, label = zero_story(scene, kill) if kill is not None else _UNSEEN
     stack = killer(scene, kill)[1] if kill is not None else ()
     call = scene.trace.call_of(kill.seq) if kill is not None else None
-    span, mine = span_at(stack), project_span(stack)
     return finding(
         code,
         scene,
@@ -109,11 +127,10 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
             "steps": scene.when.removeprefix("in ") or "every step",
         },
         op=op,
-        span=span.labelled(label) if span else None,
-        related=(
-            *([mine] if mine is not None else ()),
-            *(backward_span(scene, kill) if kill is not None else ()),
-        ),
+        span=span_at(stack, label),
+        related=called_from(stack)
+        + (backward_span(scene, kill) if kill is not None else ())
+        + tuple(s for s in (layer_span(scene.model, scene.trace.call_of(kill.seq) if kill else None),) if s is not None),
         cause=cause,
         evidence=f"max |grad| = 0 {scene.when}".strip(),
         effect="no optimizer step changes these parameters, apart from weight decay and momentum",

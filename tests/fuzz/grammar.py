@@ -52,6 +52,7 @@ class Layer:
         lines: as in `Row`.
         effect: what happens to the gradient of the input.
         above: as in `Row`.
+        sometimes: the layer does not run in every step.
     """
 
     params: tuple[str, ...]
@@ -59,6 +60,7 @@ class Layer:
     lines: tuple[str, ...]
     effect: str = "l"
     above: tuple[str, ...] = ()
+    sometimes: bool = False
 
 
 def _row(effect: str, *lines: str, above: tuple[str, ...] = ()) -> Row:
@@ -101,9 +103,9 @@ LAYERS = (
           "nn.GRU(3, 3, batch_first=True)", ("{o} = self.{m}({a}.unsqueeze(1))[0].squeeze(1)",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)", ("{o} = self.{m}.forward({a})",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)",
-          ("if batch_idx % 2:", "    {o} = self.{m}({a})", "else:", "    {o} = {a} * 1.0")),
+          ("if batch_idx % 2:", "    {o} = self.{m}({a})", "else:", "    {o} = {a} * 1.0"), sometimes=True),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)",
-          ("{o} = {a} * 1.0", "if batch_idx == 0:", "    {o} = self.{m}({a})")),
+          ("{o} = {a} * 1.0", "if batch_idx == 0:", "    {o} = self.{m}({a})"), sometimes=True),
     Layer((".gain", ".shift"), "Two{t}()", ("{o}, e{t} = self.{m}({a})", "{o} = {o} + e{t}"), above=(
         "class Two{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
         "        self.gain = nn.Parameter(torch.ones(3))",
@@ -120,7 +122,7 @@ LAMED = (
           ("{o} = F.linear({a}, self.{m}.weight.detach(), self.{m}.bias)" + BLAME,)),
     Layer((" c",), "nn.Parameter(torch.randn(3))", ("{o} = {a} + self.{m}.data" + BLAME,)),
     Layer((" c",), "nn.Parameter(torch.randn(()))", ("{o} = {a} * self.{m}.item()" + BLAME,)),
-    Layer((" z",), "nn.Parameter(torch.randn(3))", ("{o} = {a} * torch.round(self.{m})" + BLAME,)),
+    Layer((" z",), "nn.Parameter(torch.randn(3) + 5)", ("{o} = {a} * torch.round(self.{m})" + BLAME,)),
     Layer((".weight s",), "nn.Linear(3, 3, bias=False)",
           ("{o} = Half{t}.apply({a}, self.{m}.weight)" + BLAME,), above=(
         "class Half{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v, w):",
@@ -487,6 +489,7 @@ class _Writer:
         self.values = [_Value("x", {})]
         self.count = 0
         self.refused: set[int] = set()
+        self.rare: set[str] = set()
         self.dead_terms: list[tuple[frozenset[str], set[int], bool]] = []
 
     def fresh(self) -> int:
@@ -516,6 +519,8 @@ class _Writer:
             if effect == FROZEN:
                 continue
             self.params[attribute + suffix] = made
+            if layer.sometimes:
+                self.rare.add(attribute + suffix)
             if effect != UNUSED:
                 ways |= _through({attribute + suffix: _ALIVE}, effect or LIVE, blame)
                 self._touch([attribute + suffix], last, blame)
@@ -652,6 +657,8 @@ def _program(writer: _Writer, ways: Ways) -> Program:
             marks = writer.touched.get(name, set()) | {made}
         if way and state == CUT:
             expected.cut.add(name)
+        if name in writer.rare:
+            marks |= {made}  # in the traced step it may not have run
         expected.lines[name] = {line for mark in marks for line in places.get(mark, ())}
     for names, blamed, surely in writer.dead_terms:
         lines = {line for mark in blamed for line in places.get(mark, ())}

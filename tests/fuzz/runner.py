@@ -164,8 +164,9 @@ def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> 
     said = {n for d in found if d.code in _JUDGING for n in d.params}
     broken = {n for d in found if d.code == "GG204" for n in d.params}
     want = missing | zero
-    late = {n: s[-1] for n, s in truth.states.items() if len(set(s)) > 1}
-    maybe = {n for n, s in late.items() if s == "zero" or (s == "none" and expected.state[n] != "l")}
+    mixed = {n: s for n, s in truth.states.items() if len(set(s)) > 1 and s[-1] in {"none", "zero"}}
+    skipped = {n for n, s in mixed.items() if s[-1] == "none" and expected.state[n] == "l"}
+    maybe = {n for n, s in mixed.items() if n not in skipped or "alive" not in s}
     if truth.dead and not expected.cut:
         want = said = set()  # a loss of frozen parameters: the finding names those
     if said - want - maybe:

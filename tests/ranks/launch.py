@@ -11,19 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from torch.distributed import TCPStore
+
 HERE = Path(__file__).resolve().parent
 Records = dict[str, list[dict[str, Any]]]
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, all held at once so that they differ."""
-    holders = [socket.socket() for _ in range(count)]
-    for holder in holders:
-        holder.bind(("127.0.0.1", 0))
-    ports = [int(holder.getsockname()[1]) for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports
+def free_port() -> int:
+    """Return a port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def launch(
@@ -32,7 +30,7 @@ def launch(
     """Run a plan on `world` processes.
 
     Args:
-        plan: jobs as `worker.py` takes them, without ports.
+        plan: jobs as `worker.py` takes them, without numbers.
         folder: where the plan and the lines are written.
         deadline: all processes are killed after this many seconds.
         world: number of processes.
@@ -41,11 +39,13 @@ def launch(
         job id -> the lines of the ranks that came to its end, in the order of the ranks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    ports = free_ports(len(plan))
-    jobs = [{**job, "port": port} for job, port in zip(plan, ports, strict=True)]
+    # One store for all jobs, each under a prefix of its own: no job can lose its port to another.
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    jobs = [{**job, "number": number} for number, job in enumerate(plan)]
     (folder / "plan.json").write_text(json.dumps(jobs))
-    processes = [_start(folder, rank, world) for rank in range(world)]
+    processes = [_start(folder, rank, world, store.port) for rank in range(world)]
     _wait(processes, deadline)
+    del store
     records: Records = {}
     for rank in range(world):
         out = folder / f"rank{rank}.jsonl"
@@ -55,7 +55,7 @@ def launch(
     return records
 
 
-def _start(folder: Path, rank: int, world: int) -> "subprocess.Popen[bytes]":
+def _start(folder: Path, rank: int, world: int, port: int) -> "subprocess.Popen[bytes]":
     extra = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
         "RANK": str(rank),
@@ -65,7 +65,8 @@ def _start(folder: Path, rank: int, world: int) -> "subprocess.Popen[bytes]":
         "WORLD_SIZE": str(world),
         "LOCAL_WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "0",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, extra)),
         "GLOO_SOCKET_IFNAME": "lo",

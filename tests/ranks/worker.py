@@ -2,7 +2,7 @@
 """Run a plan of trainings as one rank of a job, and write what came of each as a line of JSON.
 
 Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a
-list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `port`, `limit` (time
+list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, `limit` (time
 limit of the process group in s). Every training has its own process group.
 """
 
@@ -25,7 +25,11 @@ import torch.distributed as dist
 
 from lightning_gradguard import GradGuard, GradGuardError
 
-PLACE = {k: v for k, v in os.environ.items() if k.endswith(("RANK", "WORLD_SIZE"))}
+PLACE = {
+    k: v
+    for k, v in os.environ.items()
+    if k.endswith(("RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR"))
+}
 RANK = int(os.environ["RANK"])
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",
@@ -41,7 +45,7 @@ QUIET: dict[str, Any] = {
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Train once; returns what a test may want to know."""
-    os.environ.update(PLACE, MASTER_PORT=str(job["port"]))
+    os.environ.update(PLACE, TORCHELASTIC_RESTART_COUNT=str(job["number"]))
     torch.manual_seed(0)
     options = dict(job.get("trainer", {}))
     if options.get("logger") == "recorder":
