@@ -10,10 +10,10 @@ INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PIP) install --quiet "torc
 SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 JOBS ?= 2
 
-.PHONY: help demo test check docs format clean
+.PHONY: help demo test check docs format clean fuzz test-models mutations bench
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 # Named after the two files that decide what is installed; a change of either installs again.
 STAMP := $(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
@@ -39,6 +39,32 @@ demo: $(EXAMPLES)  ## train the digits example: broken, hidden, repaired, and wi
 
 test: $(DEVELOP)  ## run all tests and the doctests of the package
 	$(SERIAL) $(BIN)/python -m pytest -n $(JOBS)
+
+# With a number and a start, another part: `make fuzz PROGRAMS=500 FIRST=100000`.
+PROGRAMS ?= 20000
+FIRST ?= 0
+
+fuzz: $(DEVELOP)  ## compare guard and autograd on 20,000 random programs
+	$(SERIAL) $(BIN)/python tests/fuzz/runner.py $(PROGRAMS) $(FIRST)
+
+MODELS := .venv/.models-$(STAMP)
+
+$(MODELS): | $(DEVELOP)
+	$(INSTALL) -e ".[examples,test,dev,models]"
+	@rm -f .venv/.models-* && touch $@
+
+test-models: $(MODELS)  ## train models of other libraries under the guard
+	$(SERIAL) $(BIN)/python -m pytest tests/test_models.py
+
+mutations: $(MODELS)  ## put faults into healthy trainings and write docs/accuracy.md
+	$(SERIAL) $(BIN)/python benchmarks/mutations.py --foreign
+
+bench: $(DEVELOP)  ## measure the cost of the guard and write it into README and documentation
+	$(SERIAL) $(BIN)/python benchmarks/overhead.py
+	$(SERIAL) $(BIN)/python benchmarks/trace.py
+	$(SERIAL) $(BIN)/python benchmarks/growth.py
+	$(SERIAL) $(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/tables.py
 
 check: $(DEVELOP)  ## formatting, lint and types
 	$(BIN)/ruff format --check .

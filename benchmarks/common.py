@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmarks share: models, a Trainer that alternates treatments, results with their origin."""
+"""What the benchmarks share: models, a Trainer that alternates treatments, results, tables."""
 
 import json
 import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Mlp(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         widths = (784, 512, 512, 10)
-        layers = [nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)]
+        layers = [nn.Linear(a, b) for a, b in pairwise(widths)]
         self.net = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,9 +147,11 @@ class Repeat:
         self.batch, self.steps = (x, torch.randint(0, 10, (shape[0],), generator=generator)), steps
 
     def __len__(self) -> int:
+        """Return the number of batches."""
         return self.steps
 
-    def __iter__(self) -> Iterable[tuple[Tensor, Tensor]]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Iterate over them."""
         return iter([self.batch] * self.steps)
 
 
@@ -204,7 +207,7 @@ class Alternate(pl.Callback):
             return
         if self._now is not None:
             self._now.leave(pl_module)
-            times = [b - a for a, b in zip(self._marks, self._marks[1:], strict=False)]
+            times = [b - a for a, b in pairwise(self._marks)]
             self.times[self._now.name].append(statistics.median(times[1:] or times))
         self._now = self._turns[turn] if turn < len(self._turns) else None
         callbacks = self._now.callbacks if self._now is not None else ()
@@ -217,7 +220,9 @@ class Alternate(pl.Callback):
         self._marks = [_now()]
 
 
-def _start(callbacks: Sequence[pl.Callback], trainer: pl.Trainer, module: pl.LightningModule) -> None:
+def _start(
+    callbacks: Sequence[pl.Callback], trainer: pl.Trainer, module: pl.LightningModule
+) -> None:
     for callback in callbacks:
         callback.setup(trainer, module, "fit")
         callback.on_train_start(trainer, module)
@@ -242,7 +247,9 @@ def seconds(work: Callable[[], object]) -> float:
     return _now() - start
 
 
-def alternate(net: nn.Module, treatments: Sequence[Treatment], block: int, rounds: int) -> Alternate:
+def alternate(
+    net: nn.Module, treatments: Sequence[Treatment], block: int, rounds: int
+) -> Alternate:
     """Train a network while treatments take turns; return the times."""
     pl.seed_everything(0, verbose=False)
     turns = Alternate(treatments, block, rounds)
@@ -254,7 +261,9 @@ def alternate(net: nn.Module, treatments: Sequence[Treatment], block: int, round
     return turns
 
 
-def ratios(times: Mapping[str, Sequence[float]], name: str, base: str = "plain") -> dict[str, float]:
+def ratios(
+    times: Mapping[str, Sequence[float]], name: str, base: str = "plain"
+) -> dict[str, float]:
     """Compare the blocks of a treatment with the blocks of the plain training, round by round."""
     pairs = sorted(a / b for a, b in zip(times[name], times[base], strict=True))
     return {
@@ -307,7 +316,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def quiet() -> None:
-    """Silence what Lightning says about hardware and loaders; take one thread unless told otherwise."""
+    """Silence what Lightning says about hardware; take one thread unless told otherwise."""
     import logging
     import warnings
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How cost grows: with the number of tensors, with their size, and with the calls of a traced step."""
+"""How cost grows: with the number of tensors, their size, and the calls of a traced step."""
 
 import argparse
 import statistics
@@ -56,11 +56,8 @@ def by_tensors() -> list[dict[str, float]]:
 
 def by_values() -> list[dict[str, float]]:
     """Vary the size of ten tensors, as far as memory goes."""
-    rows = []
-    for values in VALUES:
-        if values * 4 <= BYTES_AT_MOST:
-            rows.append({"values": values, "us": look_cost(parameters(10, values // 10), 100)})
-    return rows
+    fitting = [values for values in VALUES if values * 4 <= BYTES_AT_MOST]
+    return [{"values": v, "us": look_cost(parameters(10, v // 10), 100)} for v in fitting]
 
 
 def by_calls() -> list[dict[str, float]]:

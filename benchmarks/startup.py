@@ -15,8 +15,16 @@ from typing import Any
 
 import common
 
-HEAVY = ("pytorch_lightning", "lightning", "matplotlib", "wandb", "tensorboard", "rich", "torchmetrics")
-ROUNDS = 11
+HEAVY = (
+    "pytorch_lightning",
+    "lightning",
+    "matplotlib",
+    "wandb",
+    "tensorboard",
+    "rich",
+    "torchmetrics",
+)
+ROUNDS = 7
 _IMPORTS = """
 import json, sys, time
 import torch
@@ -29,7 +37,9 @@ print(json.dumps([took, [n for n in {heavy!r} if n in sys.modules]]))
 
 def import_cost() -> dict[str, Any]:
     """Import the package where torch has been imported, and see what else came along."""
-    runs = [json.loads(_run([sys.executable, "-c", _IMPORTS.format(heavy=HEAVY)])) for _ in range(5)]
+    runs = [
+        json.loads(_run([sys.executable, "-c", _IMPORTS.format(heavy=HEAVY)])) for _ in range(5)
+    ]
     return {"ms": round(1000 * statistics.median(r[0] for r in runs), 1), "brings": runs[0][1]}
 
 
@@ -71,17 +81,22 @@ def _seconds(command: Sequence[str], folder: str) -> float:
     before, start = os.times(), time.perf_counter()
     _run(command, folder)
     after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
+    used = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     return used or time.perf_counter() - start
 
 
 def lines(results: dict[str, Any]) -> str:
     """Return the sentences of the documentation."""
-    brings = ", ".join(f"`{n}`" for n in results["import"]["brings"]) or "none of the heavy packages"
+    brings = (
+        ", ".join(f"`{n}`" for n in results["import"]["brings"]) or "none of the heavy packages"
+    )
+    took, plugin = results["import"]["ms"], results["plugin"]
     return (
-        f"`import lightning_gradguard` takes {results['import']['ms']:.0f} ms after torch and brings {brings}.\n"
-        f"The pytest plugin adds {results['plugin']['extra_ms']:.0f} ms of processor time to an unrelated run "
-        f"of {results['plugin']['without_ms']:.0f} ms."
+        f"`import lightning_gradguard` takes {took:.0f} ms after torch and brings {brings}.\n"
+        f"The pytest plugin adds {plugin['extra_ms']:.0f} ms of processor time to an unrelated "
+        f"run of {plugin['without_ms']:.0f} ms."
     )
 
 

@@ -138,12 +138,11 @@ def for_nonfinite(op: str | None) -> str:
     )
 
 
-def for_unregistered(span: Span | None) -> str:
+def for_unregistered() -> str:
     """Return what to do about unregistered layers."""
-    where = f" in line {span.line}" if span is not None else ""
     return (
-        f"keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or "
-        f"`nn.ParameterList`{where}"
+        "keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or "
+        "`nn.ParameterList`"
     )
 
 

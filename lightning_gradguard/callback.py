@@ -156,6 +156,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
         """Take note of module and optimizers."""
+        if self._session is None:  # another guard works here, on all ranks alike
+            return
         self._safely("audit", self._attach, trainer, pl_module)
         if self._routing is not None:
             self._routing.start(pl_module, pl_module.device, trainer.global_rank)

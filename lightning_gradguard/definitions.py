@@ -3,7 +3,7 @@
 
 import ast
 import functools
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 from lightning_gradguard.source import Span, is_project_file
 from lightning_gradguard.syntax import (
@@ -22,7 +22,6 @@ __all__ = [
     "attribute_span",
     "attribute_spans",
     "clearing_span",
-    "element_span",
     "file_of",
     "filling_span",
     "mention_span",
@@ -65,29 +64,6 @@ def attribute_spans(cls: type, attribute: str) -> list[Span]:
     nodes = _assignments(ast.walk(found[0])) if found is not None else ()
     hits = [n for n in nodes if _assigns(n, attribute, anywhere=True)]
     return sorted((s for n in hits if (s := _span_in(cls, n)) is not None), key=lambda s: s.line)
-
-
-def element_span(cls: type, path: Sequence[str], kind: str) -> Span | None:
-    """Return the span of one layer inside the container that `self.path[0]` is assigned.
-
-    Args:
-        cls: class that makes the assignment.
-        path: attribute and then positions, as in `["net", "3"]`.
-        kind: class name of the layer.
-    """
-    found = _class_node(cls)
-    nodes = _assignments(ast.walk(found[0])) if found is not None else ()
-    made = next((n for n in nodes if _assigns(n, path[0])), None)
-    if found is None or made is None:
-        return None
-    element = _element(made.value, path[1:]) or _only_call(made, kind)
-    return span_of(element, found[1], cls.__qualname__) if element is not None else None
-
-
-def _only_call(node: ast.AST, name: str) -> ast.Call | None:
-    """Return the call of a name below a node where there is exactly one."""
-    calls = [c for c in ast.walk(node) if isinstance(c, ast.Call) and called_name(c) == name]
-    return calls[0] if len(calls) == 1 else None
 
 
 def filling_span(cls: type, attribute: str) -> Span | None:
@@ -211,19 +187,6 @@ def _span_in(cls: type, node: ast.AST) -> Span | None:
     return span_of(node, found[1], f"{cls.__qualname__}.{_function_around(found[0], node)}")
 
 
-def _element(node: ast.AST | None, path: Sequence[str]) -> ast.AST | None:
-    for key in path:
-        if not isinstance(node, ast.Call) or not key.isdigit():
-            return None
-        args = node.args
-        if len(args) == 1 and isinstance(args[0], (ast.List, ast.Tuple)):
-            args = args[0].elts
-        if int(key) >= len(args) or any(isinstance(a, ast.Starred) for a in args[: int(key) + 1]):
-            return None
-        node = args[int(key)]
-    return node
-
-
 def _is_empty_container(value: ast.AST | None) -> bool:
     if isinstance(value, ast.Call):
         return called_name(value) in {"list", "dict", "OrderedDict", "defaultdict", "set", "deque"}
@@ -267,7 +230,7 @@ def _is_docstring(node: ast.AST) -> bool:
 
 
 def took_part(filename: str, line: int, classes: Collection[type]) -> bool:
-    """Say whether a line stands outside of all classes of a file but the given ones and their bases."""
+    """Say whether a line stands in one of the classes, their bases, or in no class of its file."""
     module = tree(filename)
     names = {base.__name__ for cls in classes for base in cls.__mro__}
     around = [

@@ -491,6 +491,8 @@ def _takes_python(call: Call) -> bool:
         return False
     if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
         return True
+    if not call.keywords and len(call.constants) <= len(call.inputs) and set(call.constants) == {...}:
+        return False  # every argument is a tensor
     return any(
         c is ... or _is_number(c) or isinstance(c, tuple)
         for c in (*call.constants, *call.keywords.values())

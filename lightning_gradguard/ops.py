@@ -108,7 +108,7 @@ _OPS = (
     Op("type", Kind.CUT, "x.type(torch.int64)", _INTEGER, "a floating point type"),
     Op("type_as", Kind.CUT, "x.type_as(y)", _INTEGER, "a floating point type"),
     Op("one_hot", Kind.CUT, "F.one_hot(x.long() * 0)", _INTEGER, _SOFT),
-    Op("quantize_per_tensor", Kind.CUT, "x.long()", _INTEGER, "fake quantisation"),
+    Op("quantize_per_tensor", Kind.CUT, "torch.quantize_per_tensor(x, 0.1, 0, torch.quint8)", _INTEGER, "fake quantisation"),
     # counts
     Op("count_nonzero", Kind.CUT, "x.count_nonzero()", _COUNTS, _SMOOTH),
     Op("bincount", Kind.CUT, "torch.bincount((x * 2).long().view(-1))", _COUNTS, ""),
@@ -194,4 +194,4 @@ def find(name: str) -> Op | None:
         <Kind.CUT: 'cut'>
     """
     bare = name.removesuffix(".__get__").rpartition(".")[2]
-    return OPS.get(bare)
+    return OPS.get(bare) or OPS.get(bare.strip("_"))  # `F.threshold` calls `torch._threshold`

@@ -73,6 +73,8 @@ def plan_route(trace: Trace, metric: Metric) -> Plan | str:
     if metric.kind == "text":
         return "it compares texts that are built outside of torch"
     preds = _input(metric)
+    if metric.kind in {"binary", "multilabel", "integer", "image"} and preds.mark != HARD:
+        return "its decisions are made outside of torch"
     plan = Plan(metric, preds, metric.target)
     calls: dict[int, Call] = {}
     stack, seen = [preds, metric.target], set[Value]()
@@ -178,12 +180,7 @@ def _arguments(found: Metric, preds: Tensor, target: Tensor) -> tuple[Tensor, Te
         flat = preds.reshape(-1), target.reshape(-1)
         return (flat[0], flat[1].long()) if found.name.startswith("Binary") else flat
     if found.kind == "topk":
-        dim = next(
-            d
-            for d in range(preds.dim())
-            if (*preds.shape[:d], *preds.shape[d + 1 :]) == tuple(target.shape)
-        )
-        return preds.movedim(dim, 1), target.long()
+        return preds.movedim(_class_dim(preds, target), 1), target.long()
     if found.kind in {"integer", "image"}:
         return preds.reshape(target.shape).to(target.dtype), target
     if found.kind == "label":
@@ -193,10 +190,19 @@ def _arguments(found: Metric, preds: Tensor, target: Tensor) -> tuple[Tensor, Te
     return (~hard if left else hard).long(), (target > 0).long()
 
 
+def _class_dim(scores: Tensor, target: Tensor) -> int:
+    """Return the dimension that the target does not have."""
+    shape = tuple(target.shape)
+    every = range(scores.dim())
+    return next(d for d in every if (*scores.shape[:d], *scores.shape[d + 1 :]) == shape)
+
+
 def _labels(found: Metric, preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     decision = found.decision
     if decision is not None and decision.name in {"argsort", "sort", "topk", "msort"}:
         preds = preds[..., 0]
+    if preds.dtype.is_floating_point and preds.dim() > target.dim():
+        preds = preds.argmax(_class_dim(preds, target))
     if preds.numel() != target.numel():
         count = found.arguments.get("num_classes", 2)
         target = target.argmax(next(d for d, n in enumerate(target.shape) if d and n == count))

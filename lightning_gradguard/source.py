@@ -156,14 +156,6 @@ def locate(site: Site, label: str = "") -> Span:
     )
 
 
-def line_span(filename: str, line: int, function: str = "", label: str = "") -> Span:
-    """Return the span of a whole source line without its indentation and trailing comment."""
-    text = linecache.getline(filename, line).rstrip("\n")
-    column = len(text) - len(text.lstrip()) + 1
-    end = len(text.split("  #")[0].rstrip()) + 1
-    return Span(display_path(filename), line, column, max(end, column + 1), function, text, label)
-
-
 def raw_position(site: Site) -> tuple[int, int, int, int]:
     """Return `(line, end_line, start_byte, end_byte)` of a site; bytes are 0-based."""
     code, offset = site

@@ -46,6 +46,8 @@ class StandIn(GradGuard):
         """Start, unless another guard works in this Trainer."""
         if guard_of(trainer.callbacks) is self:
             super().setup(trainer, pl_module, stage)
+        else:
+            self._routing = None
 
     def state_dict(self) -> dict[str, Any]:
         """Save nothing, so that a run without the variable can load the checkpoint quietly."""

@@ -23,9 +23,7 @@ KNOWN_MISSES: dict[str, str] = {
     "broken/498_parameter_times_constant": "a graph that was freed is named with all parameters",
     "broken/607_image_through_a_file": "values leave and come back through a file",
     "broken/621_thread_pool_without_grad": "other threads are not traced",
-    "broken/658_extra_losses_cleared_before_sum": "a value that is never added is out of sight",
     "broken/668_cached_property_keeps_graph": "a cached property is not known as its keeper",
-    "broken/669_block_losses_never_collected": "a value that is never added is out of sight",
     "broken/695_set_storage_of_input": "`set_` moves a storage, not a value",
 }
 

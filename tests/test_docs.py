@@ -54,6 +54,11 @@ def execute(source: str, namespace: dict[str, Any], name: str = "__main__") -> N
     exec(compile(source, path, "exec"), namespace)  # noqa: S102  # the project's own documentation
 
 
+def single_trainer(**options: Any) -> pl.Trainer:
+    """Make the Trainer of an example for many devices on the one that is here."""
+    return pl.Trainer(**{**options, "devices": 1, "accelerator": "cpu"})
+
+
 def replace_text_block(page: Path, text: str, start: str) -> None:
     """Put what is printed into the block of a page that begins like it, or is empty."""
     old = page.read_text(encoding="utf-8")
@@ -69,12 +74,8 @@ class TestPrograms:
     @every_page
     def test_run_in_order(self, page: Path) -> None:
         """The blocks of a page are one session; the README's last one stops by a finding."""
-        namespace: dict[str, Any] = {
-            "pl": pl,
-            "torch": torch,
-            "nn": torch.nn,
-            "GradGuard": GradGuard,
-        }
+        namespace: dict[str, Any] = {"pl": pl, "torch": torch, "nn": torch.nn}
+        namespace |= {"GradGuard": GradGuard, "Trainer": single_trainer}
         torch.manual_seed(0)
         for source in blocks(page, "python"):
             broken = page == README and "__main__" in source

@@ -233,6 +233,57 @@ class TestTrainer:
         assert [w for w in recwarn if "StandIn" in str(w.message)] == []
 
 
+SPAWNED = """
+import pytorch_lightning as pl, sys, torch
+from lightning_gradguard import GradGuard
+from torch import nn
+
+
+class Half(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(3, 1)
+        self.spare = nn.Linear(3, 1)
+
+    def training_step(self, batch, batch_idx):
+        return self.body(batch).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+
+if __name__ == "__main__":
+    own = [GradGuard(ignore=["GG106"])] if "own" in sys.argv else []
+    trainer = pl.Trainer(
+        accelerator="cpu", devices=2, strategy="ddp_spawn_find_unused_parameters_true", max_steps=2,
+        logger=False, enable_checkpointing=False, enable_progress_bar=False, callbacks=own,
+        enable_model_summary=False,
+    )
+    data = torch.utils.data.DataLoader(torch.ones(8, 3), batch_size=2)
+    trainer.fit(Half(), data)
+"""
+
+
+@installed
+@pytest.mark.ranks
+@pytest.mark.slow
+@pytest.mark.parametrize(("arguments", "passes"), [([], False), (["own"], True)])
+def test_works_on_several_processes(arguments: list[str], passes: bool) -> None:  # noqa: FBT001
+    """The variable reaches spawned ranks; a stand-in that steps back takes part in nothing."""
+    Path("ranks.py").write_text(SPAWNED, encoding="utf-8")
+    variables = os.environ | {"GRADGUARD": "strict", "OMP_NUM_THREADS": "1"}
+    answer = subprocess.run(  # noqa: S603  # our own interpreter and script
+        [sys.executable, "-W", "ignore", "ranks.py", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
+        timeout=300,
+    )
+    assert (answer.returncode == 0) is passes, answer.stderr
+    assert ("GG106" in answer.stderr) is not passes
+
+
 def finding() -> Diagnostic:
     """Make a finding with a place."""
     rule = RULES["GG106"]

@@ -20,6 +20,7 @@ import torch
 from pytorch_lightning import callbacks as pl_callbacks
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.plugins.precision import MixedPrecision
+from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -535,6 +536,45 @@ def test_training_is_the_same(name: str) -> None:
 def test_training_is_the_same_while_a_finding_is_reported(name: str) -> None:
     """A cut branch is reported in the middle of the run, and nothing else changes."""
     assert assert_same(name, GradGuard(patience=2), broken=True).findings
+
+
+class Dump(pl.Callback):
+    """Write down what a rank has in the end."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write weights, gradients and optimizer states of this rank."""
+        seen = [
+            plain(pl_module.state_dict()),
+            plain([p.grad for p in pl_module.parameters()]),
+            plain([o.state_dict() for o in trainer.optimizers]),
+            plain(random_states()),
+            hooks_of(pl_module),
+        ]
+        torch.save(seen, f"{self.name}-{trainer.global_rank}.pt")
+
+
+@pytest.mark.ranks
+@pytest.mark.parametrize("broken", [False, True])
+def test_training_on_two_ranks_is_the_same(*, broken: bool) -> None:
+    """Both processes of a DDP training end with the same bits, with a guard and without."""
+    for name in ("plain", "guarded"):
+        pl.seed_everything(7, verbose=False)
+        guards: list[pl.Callback] = [GradGuard(patience=2)] if name == "guarded" else []
+        strategy = DDPStrategy(
+            process_group_backend="gloo", start_method="fork", find_unused_parameters=True
+        )
+        trainer = trainer_for(
+            Setting(), None, [*guards, Dump(name)], devices=2, strategy=strategy, max_steps=4
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer.fit(Net(broken=broken), data())
+    for rank in range(2):
+        expected, found = (torch.load(f"{n}-{rank}.pt") for n in ("plain", "guarded"))
+        assert found == expected
 
 
 def test_watching_sees_a_difference() -> None:

@@ -4,6 +4,7 @@
 
 import copy
 import json
+import math
 import os
 import pickle
 import socket
@@ -19,11 +20,14 @@ import torch
 import torch.nn.functional as F
 import torchmetrics
 from pytorch_lightning.callbacks import ModelCheckpoint
+from shapes import SHAPES, make
+from test_metrics import torchmetrics_value
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import BinaryF1Score, MulticlassAccuracy
 
 from lightning_gradguard import GradGuard
+from lightning_gradguard.metrics import Metric
 from lightning_gradguard.routing import Routing
 from lightning_gradguard.trace import Recorder
 
@@ -265,6 +269,71 @@ def median(deed: Any) -> float:
     return sorted(times)[len(times) // 2]
 
 
+ROUTED = (
+    "argmax eq mean",
+    "topk",
+    "macro f1",
+    "kappa",
+    "pixels",
+    "masked",
+    "exact match",
+    "threshold",
+    "column",
+    "f1 counts",
+    "specificity",
+    "iou",
+    "hamming",
+    "label f1",
+    "auc by ranks",
+    "ndcg",
+    "precision at",
+    "reciprocal rank",
+    "rounded counts",
+    "spearman",
+)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ROUTED)
+def test_two_batches_give_the_value_of_both(name: str) -> None:
+    """The traced batch and a hooked one together are what torchmetrics makes of all samples."""
+    shape = SHAPES[name]
+    size, target = make(shape.data)
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(7, math.prod(size[1:])), nn.Unflatten(1, size[1:] or (1,)))
+    batches = [torch.randn(size[0], 7) for _ in range(2)]
+    routing = Routing()
+    routing.start(model, torch.device("cpu"))
+    recorder = Recorder(
+        dict(model.named_parameters()),
+        modules=dict(model.named_modules()),
+        batch={"batch[0]": batches[0], "batch[1]": target},
+    )
+    with recorder:
+        scores = model(batches[0])
+        shape.step(scores if len(size) > 1 else scores.flatten(), target)
+    routing.watch(recorder.trace, None)
+    (route,) = routing._routes.values()
+    routing.begin_batch([batches[1], target])
+    model(batches[1])
+    routing.end_batch({})
+    assert routing.limits == []
+    every = torch.cat([model(b).detach().reshape(size) for b in batches])
+    found = route.plan.metric
+    expected = of_all(found, every, torch.cat([target, target]))
+    (value,) = routing.end_epoch().values()
+    assert value == pytest.approx(expected, abs=1e-5)
+    routing.close()
+
+
+def of_all(found: Metric, scores: Tensor, target: Tensor) -> float:
+    """Compute a metric from all scores at once."""
+    if found.kind == "integer":
+        scores = scores.round()
+        return float(torchmetrics.MeanAbsoluteError()(scores, target))
+    return torchmetrics_value(found, scores, target)
+
+
 class TestNamed:
     """`metrics={...}` and `metrics=MetricCollection(...)`."""
 
@@ -318,6 +387,7 @@ class TestNamed:
             assert list(twin._routing.explicit) == ["f1"]
 
 
+@pytest.mark.ranks
 class TestRanks:
     """Two processes with batches of different sizes."""
 

@@ -684,7 +684,6 @@ class TestSwitches:
         model = from_text("pass", "loss = loss + out.round().detach().sum()")
         assert codes(train(model)) == ["GG103"]
 
-    @pytest.mark.xfail(reason="all comments of the file are looked at", strict=True)
     def test_comment_of_another_model_is_left_alone(self, train: Train) -> None:
         """A class that took no part in the run may have its own comments."""
         extra = "class Other:\n    def f(self):\n        self.x = 1  # gradguard: ignore[GG106]\n"

@@ -308,12 +308,6 @@ class TestClasses:
         assert marked(definitions.filling_span(base, "layers")) == "self.layers.append(Linear(n))"
         assert marked(definitions.filling_span(net, "tied")) == "self.tied = [Linear(3)]"
 
-    def test_layer_is_found_within_its_container(self, net: type) -> None:
-        """A position in a `Sequential` leads to one argument."""
-        assert marked(definitions.element_span(net, ["net", "2"], "Linear")) == "Linear(2)"
-        assert marked(definitions.element_span(net, ["net", "7"], "ReLU")) == "ReLU()"
-        assert definitions.element_span(net, ["net", "7"], "Linear") is None
-
     def test_methods_and_calls(self, net: type) -> None:
         """The head of a method, and calls by name."""
         code = net.configure_optimizers.__code__  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ def unregistered_parameters(
                     "the optimizer, the checkpoint and `.to(device)` do not know them"
                 ),
                 effect="they keep their initial values",
-                help=advice.for_unregistered(span),
+                help=advice.for_unregistered(),
             )
         )
     return found

@@ -10,7 +10,7 @@ from torch import nn
 from lightning_gradguard import definitions, syntax
 from lightning_gradguard.diagnose.scene import Scene
 from lightning_gradguard.source import Span, Stack, innermost, is_project_file, locate, project
-from lightning_gradguard.trace import Call, LossView
+from lightning_gradguard.trace import LossView
 
 __all__ = [
     "EARLY",
@@ -20,7 +20,6 @@ __all__ = [
     "inside_package",
     "is_users",
     "late_span",
-    "layer_span",
     "loss_span",
     "optimizer_span",
     "owner_of",
@@ -63,33 +62,6 @@ def loss_span(view: LossView) -> Span | None:
     while call is not None and not call.stack:
         call = next((v.call for v in call.inputs if v.call is not None), None)
     return span_at(call.stack) if call is not None else None
-
-
-def layer_span(model: nn.Module, call: Call | None) -> Span | None:
-    """Return where the layer that made a call is defined, if it is one of torch's own."""
-    if call is None or not call.module:
-        return None
-    path = call.module.split(".")
-    try:
-        owner = model.get_submodule(call.module)
-    except AttributeError:
-        return None
-    if not type(owner).__module__.startswith("torch.nn"):
-        return None
-    for depth in range(len(path) - 1, -1, -1):
-        parent = model.get_submodule(".".join(path[:depth]))
-        if not type(parent).__module__.startswith("torch.nn"):
-            return _definition(type(parent), path[depth:], type(owner).__name__)
-    return None
-
-
-def _definition(cls: type, path: Sequence[str], kind: str) -> Span | None:
-    """Return the span of a layer inside the assignment of its container."""
-    whole = definitions.attribute_span(cls, path[0])
-    if whole is None:
-        return None
-    exact = definitions.element_span(cls, path, kind)
-    return (exact or whole).labelled(f"the layer `{'.'.join(path)}` is defined here")
 
 
 def owner_of(model: nn.Module, name: str) -> tuple[nn.Module, str, str]:

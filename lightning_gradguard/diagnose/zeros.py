@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from lightning_gradguard import advice
 from lightning_gradguard.diagnose.kills import backward_span, killer
-from lightning_gradguard.diagnose.places import called_from, layer_span, span_at
-
+from lightning_gradguard.diagnose.places import called_from, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.stories import Story, is_range_bound, selects_nothing, zero_story
 from lightning_gradguard.diagnose.words import phrase
@@ -128,9 +127,7 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
         },
         op=op,
         span=span_at(stack, label),
-        related=called_from(stack)
-        + (backward_span(scene, kill) if kill is not None else ())
-        + tuple(s for s in (layer_span(scene.model, scene.trace.call_of(kill.seq) if kill else None),) if s is not None),
+        related=called_from(stack) + (backward_span(scene, kill) if kill is not None else ()),
         cause=cause,
         evidence=f"max |grad| = 0 {scene.when}".strip(),
         effect="no optimizer step changes these parameters, apart from weight decay and momentum",

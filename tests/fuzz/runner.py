@@ -198,9 +198,9 @@ def _compare_refusal(expected: Expectation, truth: Truth, report: Report, outcom
 def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:
     """Compare terms without a gradient; those of parameters that nothing else trains need no word."""
     said = [d for d in report.diagnostics if d.code == "GG103"]
-    missing = truth.named("none")
+    lost = truth.named("none") | truth.named("zero")
     terms = [lines for _, lines, _ in expected.dead_terms]
-    surely = [names for names, _, cut in expected.dead_terms if cut and not names & missing]
+    surely = [names for names, _, cut in expected.dead_terms if cut and not names & lost]
     if said and (truth.dead or not terms):
         outcome.faults.append(f"false GG103 on line {said[0].span and said[0].span.line}")
     if surely and not said and not truth.dead:

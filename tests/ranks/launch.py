@@ -39,7 +39,7 @@ def launch(
         job id -> the lines of the ranks that came to its end, in the order of the ranks.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # One store for all jobs, each under a prefix of its own: no job can lose its port to another.
+    # Here rank 0 tells the others the port of each job; it takes it at the last moment.
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     jobs = [{**job, "number": number} for number, job in enumerate(plan)]
     (folder / "plan.json").write_text(json.dumps(jobs))
@@ -65,8 +65,8 @@ def _start(folder: Path, rank: int, world: int, port: int) -> "subprocess.Popen[
         "WORLD_SIZE": str(world),
         "LOCAL_WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "MASTER_PORT": "0",
+        "STORE_PORT": str(port),
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, extra)),
         "GLOO_SOCKET_IFNAME": "lo",

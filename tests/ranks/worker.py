@@ -2,8 +2,8 @@
 """Run a plan of trainings as one rank of a job, and write what came of each as a line of JSON.
 
 Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a
-list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, `limit` (time
-limit of the process group in s). Every training has its own process group.
+list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, and `limit`
+(time limit of the process group in s). Every training has its own process group.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import launch
 import models
 import pytorch_lightning as pl
 import strategies
@@ -25,11 +26,8 @@ import torch.distributed as dist
 
 from lightning_gradguard import GradGuard, GradGuardError
 
-PLACE = {
-    k: v
-    for k, v in os.environ.items()
-    if k.endswith(("RANK", "WORLD_SIZE", "MASTER_PORT", "MASTER_ADDR"))
-}
+PLACE = {k: v for k, v in os.environ.items() if k.endswith(("RANK", "WORLD_SIZE", "MASTER_ADDR"))}
+STORE = dist.TCPStore("127.0.0.1", int(os.environ["STORE_PORT"]), is_master=False)
 RANK = int(os.environ["RANK"])
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",
@@ -45,7 +43,7 @@ QUIET: dict[str, Any] = {
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
     """Train once; returns what a test may want to know."""
-    os.environ.update(PLACE, TORCHELASTIC_RESTART_COUNT=str(job["number"]))
+    os.environ.update(PLACE, MASTER_PORT=_port(job["number"]))
     torch.manual_seed(0)
     options = dict(job.get("trainer", {}))
     if options.get("logger") == "recorder":
@@ -86,6 +84,14 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             b"".join(bytes(_local(p).tolist().__repr__(), "ascii") for p in model.parameters())
         ).hexdigest(),
     }
+
+
+def _port(number: int) -> str:
+    """Return the port of a job: rank 0 takes one that is free now, and tells the others."""
+    key = f"port of job {number}"
+    if RANK == 0:
+        STORE.set(key, str(launch.free_port()))
+    return str(STORE.get(key).decode())
 
 
 def _local(tensor: torch.Tensor) -> torch.Tensor:
