@@ -101,6 +101,15 @@ class Audit:
             found.update((names[i], state) for i, state in shelf.look(step).items())
         return found
 
+    def forget(self, named: Mapping[str, Tensor]) -> None:
+        """Let go of a set of parameters that is no longer asked for; its counts stay."""
+        group = self._groups.pop(id(named), None)
+        for names, shelf in group.shelves if group is not None else ():
+            if isinstance(shelf, LateShelf):
+                shelf.drain()
+            for name in names:
+                self.tracks[name].leave()
+
     def suspects(self) -> list[str]:
         """Return the parameters that had no gradient when they were last looked at."""
         return [n for n in self._suspects if self.tracks[n].run]

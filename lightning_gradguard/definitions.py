@@ -3,7 +3,7 @@
 
 import ast
 import functools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from lightning_gradguard.source import Span, is_project_file
 from lightning_gradguard.syntax import (
@@ -239,3 +239,35 @@ def took_part(filename: str, line: int, classes: Collection[type]) -> bool:
         if isinstance(node, ast.ClassDef) and node.lineno <= line <= (node.end_lineno or 0)
     ]
     return not around or not names.isdisjoint(around)
+
+
+def layer_span(cls: type, path: Sequence[str], kind: str) -> Span | None:
+    """Return the span of one layer inside what a class assigns to `self.path[0]`.
+
+    Args:
+        cls: class that makes the assignment.
+        path: attribute and then positions, as in `["net", "3"]`.
+        kind: class name of the layer.
+    """
+    found = _class_node(cls)
+    node, filename = found if found is not None else (None, "")
+    for child in ast.walk(node) if node is not None else ():
+        if isinstance(child, ast.Assign | ast.AnnAssign) and _assigns(child, path[0]):
+            named = [c for c in ast.walk(child) if isinstance(c, ast.Call) and called_name(c) == kind]
+            element = _element(child.value, path[1:]) or (named[0] if len(named) == 1 else None)
+            return span_of(element, filename, cls.__qualname__) if element is not None else None
+    return None
+
+
+def _element(node: ast.AST | None, keys: Sequence[str]) -> ast.AST | None:
+    """Return the argument of nested container calls at some positions, if they are written out."""
+    for key in keys:
+        if not isinstance(node, ast.Call) or not key.isdigit():
+            return None
+        items = node.args
+        if len(items) == 1 and isinstance(items[0], ast.List | ast.Tuple):
+            items = items[0].elts
+        if int(key) >= len(items) or any(isinstance(i, ast.Starred) for i in items[: int(key) + 1]):
+            return None
+        node = items[int(key)]
+    return node

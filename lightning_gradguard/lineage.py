@@ -491,8 +491,9 @@ def _takes_python(call: Call) -> bool:
         return False
     if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
         return True
-    if not call.keywords and len(call.constants) <= len(call.inputs) and set(call.constants) == {...}:
-        return False  # every argument is a tensor
+    if not call.keywords and 0 < len(call.constants) <= len(call.inputs):
+        # A slot that is no constant holds a tensor here, for there are as many tensors as slots.
+        return any(c is not ... and (_is_number(c) or isinstance(c, tuple)) for c in call.constants)
     return any(
         c is ... or _is_number(c) or isinstance(c, tuple)
         for c in (*call.constants, *call.keywords.values())

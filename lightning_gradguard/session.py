@@ -163,6 +163,8 @@ class Session:
         kept = self._judge_anew(params)
         if known is not None and _same(known.named, kept):
             kept = known.named
+        elif known is not None:
+            self.audit.forget(known.named)
         self._judged[id(optimizer)] = _Judged(params, live, kept)
         return kept
 

@@ -469,6 +469,7 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
         "optimizers": plain([o.state_dict() for o in trainer.optimizers]),
         "precision": plain(trainer.precision_plugin.state_dict()),
         "random": plain(random_states()),
+        "collector": gc.get_threshold(),
         "logged": lines.lines,
         "metrics": plain(trainer.callback_metrics),
         "hooks": hooks_of(model),

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looking at many gradients at once gives what single looks give, and never waits."""
 
+import gc
 import math
 import random
 import subprocess
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -286,6 +288,31 @@ def test_session_notices_what_optimizers_hold() -> None:
     model[1].weight = nn.Parameter(torch.ones(2, 2))
     session._names_stale = True
     assert list(session.judged(optimizer)) == ["1.bias"]
+
+
+def test_replaced_parameters_are_let_go() -> None:
+    """A parameter that optimizer and module have dropped is not kept alive by the looks at it."""
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD([model.weight, model.bias], 0.1)
+    session = Session(Settings(), Report())
+    session.attach(model, [optimizer], automatic=True, scaled=False)
+    for step in range(2):
+        session.begin_batch(step, torch.ones(1, 2))
+        loss = model(torch.ones(1, 2)).sum()
+        session.before_backward(loss)
+        loss.backward()
+        session.after_backward()
+        session.before_step(optimizer)
+        session.end_batch()
+    dropped = weakref.ref(model.weight)
+    model.weight = nn.Parameter(torch.ones(2, 2))
+    optimizer.param_groups[0]["params"][0] = model.weight
+    session.judged(optimizer)
+    session.judged()
+    del loss
+    gc.collect()
+    assert dropped() is None
+    assert session.audit.tracks["weight"].alive == 2
 
 
 def test_norm_is_that_of_all_values() -> None:

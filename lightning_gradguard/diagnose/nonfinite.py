@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from lightning_gradguard import advice
-from lightning_gradguard.diagnose.places import called_from, span_at
+from lightning_gradguard.diagnose.places import called_from, layer_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.words import function_of, phrase
 from lightning_gradguard.flow import Kill
@@ -41,7 +41,7 @@ def nonfinite_gradients(
             slots={"parameters": phrase(tuple(names))},
             op=op,
             span=span_at(stack, "NaN or inf appears here first"),
-            related=called_from(stack),
+            related=called_from(stack) + (layer_span(scene.model, call.module) if call else ()),
             cause=_nonfinite_cause(origin, kill, op),
             evidence=scene.when,
             effect="the optimizer writes NaN into these parameters, the next forward pass is NaN",

@@ -20,6 +20,7 @@ __all__ = [
     "inside_package",
     "is_users",
     "late_span",
+    "layer_span",
     "loss_span",
     "optimizer_span",
     "owner_of",
@@ -54,6 +55,30 @@ def called_from(stack: Stack) -> tuple[Span, ...]:
     """Return the nearest place in the user's project where the blamed one lies in a package."""
     mine = project(stack)
     return () if mine is None or mine == stack[0] else (locate(mine, "called from here"),)
+
+
+def layer_span(model: nn.Module, name: str) -> tuple[Span, ...]:
+    """Return where one of torch's own layers is defined, as in a call inside `nn.Sequential(...)`.
+
+    Args:
+        model: the module.
+        name: dotted name of the layer; nothing is returned for layers that the user wrote.
+    """
+    path = name.split(".") if name else []
+    layer = model.get_submodule(name) if path else model
+    for depth in range(len(path) - 1, -1, -1):
+        parent = type(model.get_submodule(".".join(path[:depth])))
+        if _is_torchs(parent):
+            continue
+        span = definitions.layer_span(parent, path[depth:], type(layer).__name__)
+        if span is None or not _is_torchs(type(layer)):
+            return ()
+        return (span.labelled(f"the layer `{name}` is defined here"),)
+    return ()
+
+
+def _is_torchs(cls: type) -> bool:
+    return cls.__module__.startswith("torch.nn")
 
 
 def loss_span(view: LossView) -> Span | None:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 
 from lightning_gradguard import advice
 from lightning_gradguard.diagnose.kills import backward_span, killer
-from lightning_gradguard.diagnose.places import called_from, span_at
+from lightning_gradguard.diagnose.places import called_from, layer_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.diagnose.stories import Story, is_range_bound, selects_nothing, zero_story
 from lightning_gradguard.diagnose.words import phrase
 from lightning_gradguard.flow import Kill, family_of
 from lightning_gradguard.rules import Diagnostic, Severity
-from lightning_gradguard.source import Stack, is_project_file
+from lightning_gradguard.source import Span, Stack, is_project_file
+from lightning_gradguard.trace import Call
 
 __all__ = ["is_passing", "kills_of", "lasts", "waits", "zero_parameters"]
 
@@ -127,12 +128,21 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
         },
         op=op,
         span=span_at(stack, label),
-        related=called_from(stack) + (backward_span(scene, kill) if kill is not None else ()),
+        related=_places(scene, kill, call, stack),
         cause=cause,
         evidence=f"max |grad| = 0 {scene.when}".strip(),
         effect="no optimizer step changes these parameters, apart from weight decay and momentum",
         help=advice.for_zero(call, code),
     )
+
+
+def _places(
+    scene: Scene, kill: Kill | None, call: Call | None, stack: Stack
+) -> tuple[Span, ...]:
+    """Return the further places that a zero has to do with."""
+    backward = backward_span(scene, kill) if kill is not None else ()
+    layer = layer_span(scene.model, call.module) if call is not None else ()
+    return called_from(stack) + backward + layer
 
 
 def _is_theirs(stack: Stack) -> bool:
