@@ -166,7 +166,8 @@ def recognised(
     key = (cut.call.index, goal)
     if key not in trace.recognised:
         trace.recognised[key] = recognise(trace, cut, goal)
-    return trace.recognised[key]
+    found: Metric | None = trace.recognised[key]
+    return found
 
 
 def metric_of_step(trace: Trace, call: Call | None) -> str | None:

@@ -56,6 +56,7 @@ class Gallery:
         if hang or self.figure_path is not None or self._wants_bars():
             self._measured |= {g.name: g for g in plots.measure(named)}
             self.report.gradients = tuple(self._measured.values())
+            self.report.gradients_step = trainer.global_step
         if hang:
             self._hung_at = trainer.global_step
             picture = plots.draw(self.report.gradients, trainer.global_step)
@@ -80,6 +81,6 @@ class Gallery:
         if self.report_path is not None:
             self.report.write(self.report_path)
         if self.figure_path is not None:
-            plots.save(self.report.gradients, self.figure_path, self.report.step)
+            plots.save(self.report.gradients, self.figure_path, self.report.gradients_step)
         environment.publish(self.report)
         scalars.log_status(trainer, html.status_of(self.report))

@@ -163,8 +163,8 @@ def recognise(trace: Trace, cut: Cut, goal: Value | None) -> Metric | None:
     """
     if goal is not None and goal.dtype.is_complex:
         return None
-    below = _below(trace, cut.output) if cut.output is not None else set()
-    above = _above(goal) if goal is not None else set()
+    below: set[Value] = _below(trace, cut.output) if cut.output is not None else set()
+    above: dict[Value, int] = _above(goal) if goal is not None else {}
     named = _of_library(trace, cut, below, above)
     if named is not None:
         return named
@@ -200,14 +200,14 @@ def beside(trace: Trace, goal: Value | None) -> list[Metric]:
     above = _above(goal) if goal is not None else {}
     covered: set[Value] = set()
     found: list[Metric] = []
-    for call in trace.calls:
+    for call in reversed(trace.calls):
         for value in call.outputs:
             if len(found) < _MAX_BESIDE and value not in covered and _is_beside(value, above):
                 metric = _of_scalar(trace, value)
                 if metric is not None and metric.note == "":
                     found.append(metric)
-                    covered |= _below(trace, value)
-    return found
+                    covered |= _above(value).keys()
+    return found[::-1]
 
 
 def _is_beside(value: Value, above: Mapping[Value, int]) -> bool:

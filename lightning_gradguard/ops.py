@@ -49,7 +49,7 @@ _INTEGER = "casts to an integer type, which cannot carry a gradient"
 _COUNTS = "returns counts, which do not depend smoothly on the input"
 _BY_VALUE = "copies the values into a new tensor without history"
 _FROM_LIST = "copies the values of a list into a new tensor without history"
-_STOPPED = "stops the gradient on purpose"
+_STOPPED = "stops the gradient here"
 _STE = "a straight-through estimator `x + (torch.{name}(x) - x).detach()`"
 _SIGN = "a straight-through estimator or `torch.tanh(x / t)`"
 _SOFT = "`softmax` weights instead of a hard choice"
@@ -108,7 +108,6 @@ _OPS = (
     Op("type", Kind.CUT, "x.type(torch.int64)", _INTEGER, "a floating point type"),
     Op("type_as", Kind.CUT, "x.type_as(y)", _INTEGER, "a floating point type"),
     Op("one_hot", Kind.CUT, "F.one_hot(x.long() * 0)", _INTEGER, _SOFT),
-    Op("quantize_per_tensor", Kind.CUT, "torch.quantize_per_tensor(x, 0.1, 0, torch.quint8)", _INTEGER, "fake quantisation"),
     # counts
     Op("count_nonzero", Kind.CUT, "x.count_nonzero()", _COUNTS, _SMOOTH),
     Op("bincount", Kind.CUT, "torch.bincount((x * 2).long().view(-1))", _COUNTS, ""),

@@ -84,6 +84,7 @@ class Report:
         self._facts = Facts()
         # For pictures only, and as they were at the latest look; no part of the saved report.
         self.gradients: tuple[Gradient, ...] = ()
+        self.gradients_step = 0
 
     def __repr__(self) -> str:
         """Say how much was found, for the interactive prompt."""

@@ -448,10 +448,10 @@ def _ordered(score: Tensor, target: Tensor, top_k: int) -> Iterator[Row]:
             continue
         how = {"top_k": k} if k < score.shape[1] else {}
         near = (place <= k).double()
-        for form in (lambda g: g, lambda g: 2**g - 1):
-            gain = (form(found) / (place + 1).log2() * near).sum(1)
-            best = (form(ideal) / (place + 1).log2() * near).sum(1)
-            note = {} if form(torch.tensor(3.0)) == 3 else {"note": "exponential gain"}  # noqa: PLR2004
+        weight = near / (place + 1).log2()
+        forms = ((found, ideal, {}), (2**found - 1, 2**ideal - 1, {"note": "exponential gain"}))
+        for got, most, note in forms:
+            gain, best = (got * weight).sum(1), (most * weight).sum(1)
             yield "RetrievalNormalizedDCG", how | note, float(_ratio(gain, best).mean())
         hits = (found > 0).double()
         within = hits * near

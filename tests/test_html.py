@@ -157,7 +157,9 @@ class TestPage:
         """Lengths are on one log scale; what is missing is said in words."""
         made = report()
         made.gradients = (Gradient("w", "alive", 1e-1, 1e-3), Gradient("v", "missing"))
+        made.gradients_step = 2
         page = html.to_html(made)
+        assert "log scale at global step 2" in page
         assert '<i class="largest" style="width: 100.0%"></i>' in page
         assert '<i class="mean" style="width: 33.3%"></i>' in page
         assert 'class="bar missing" role="img" aria-label="no gradient"' in page

@@ -216,6 +216,7 @@ class TestFiles:
         page = Path("out/report.html").read_text(encoding="utf-8")
         assert [g.state for g in guard.report.gradients] == ["alive", "alive", "missing", "missing"]
         assert page.count('class="bar missing"') == 2
+        assert guard.report.gradients_step == 4
 
     def test_nothing_is_measured_unless_wanted(self, run_fit: Fit) -> None:
         """No page, no figure, no logger with pictures: no gradient is read for one."""

@@ -15,7 +15,6 @@ from lightning_gradguard.trace import Recorder
 SWITCHES = {"no_grad", "inference_mode", "set_grad_enabled"}
 # Row -> why the trace does not meet it under its name.
 UNMET = {
-    "quantize_per_tensor": "the probe runs `long`",
     "threshold": "the function arrives as `_threshold`",
 }
 

@@ -352,6 +352,20 @@ def test_page_shows_the_table() -> None:
     assert table.markdown() in (ROOT / "docs" / "ranks.md").read_text()
 
 
+def test_page_shows_the_measured_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page about scale holds the tables that follow from what was measured."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    spec = importlib.util.spec_from_file_location(
+        "benchmark_ranks", ROOT / "benchmarks" / "ranks.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    results = json.loads((ROOT / "benchmarks" / "results" / "ranks.json").read_text())["results"]
+    assert module.page(results) in (ROOT / "docs" / "scale.md").read_text()
+
+
 # -- failures at random
 
 

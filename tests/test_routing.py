@@ -332,7 +332,8 @@ def of_all(found: Metric, scores: Tensor, target: Tensor) -> float:
     if found.kind == "integer":
         scores = scores.round()
         return float(torchmetrics.MeanAbsoluteError()(scores, target))
-    return torchmetrics_value(found, scores, target)
+    value: float = torchmetrics_value(found, scores, target)
+    return value
 
 
 class TestNamed:

@@ -12,6 +12,7 @@ from lightning_gradguard.rules import RULES, Rule, Severity, explain, matching
 BLOCKS = "123459"
 EXPECTED = [
     *("GG101", "GG102", "GG103", "GG104", "GG105", "GG106", "GG107", "GG108"),
+    *("GG109", "GG110", "GG111"),
     *("GG201", "GG202", "GG203", "GG204", "GG301", "GG302", "GG401", "GG402", "GG403"),
     *("GG501", "GG901", "GG902"),
 ]

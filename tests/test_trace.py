@@ -758,14 +758,13 @@ class TestCompiled:
         names = {value.name for value in ancestors(recorder.value(out)) if value.name}
         assert names == set(params)
 
-    @pytest.mark.xfail(reason="torch warns about the global hooks of the recorder", strict=True)
     def test_compiled_module_is_called_without_a_warning(self) -> None:
         """Torch has nothing to say about the recorder."""
         layer = torch.compile(nn.Linear(3, 1), backend="eager")
         layer(torch.ones(2, 3))
         with (
             torch.compiler.set_stance("force_eager"),
-            Recorder({}),
+            Recorder({}, modules={"": layer}),
             warnings.catch_warnings(record=True) as caught,
         ):
             warnings.simplefilter("always")
