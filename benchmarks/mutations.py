@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Healthy trainings with one fault put in: is it found, on its line, with exactly its parameters?
 
-Every assignment of the models in `healthy/` is a place for a fault, and each of a few kinds of fault
-is tried there. Models of other libraries take their faults through a wrapper around one random layer.
+Every assignment of the models in `healthy/` is a place for a fault, and each of a few kinds is
+tried there. Models of other libraries take their faults through a wrapper around a random layer.
 What a fault really costs is read from `.grad` over a few steps, so nothing has to be believed.
 """
 
@@ -32,7 +32,7 @@ __all__ = ["FAULTS", "Mutant", "mutants", "outcome"]
 
 HERE = Path(__file__).parent
 STEPS = 3
-# Kind -> the lines that take the place of `{v} = {e}`; the fault stands on the line that ends with `#!`.
+# Kind -> the lines that take the place of `{v} = {e}`; the fault's own ends with `#!`.
 FAULTS: Mapping[str, tuple[str, ...]] = {
     "detach": ("{v} = ({e}).detach()  #!",),
     "argmax": (
@@ -46,7 +46,9 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "relabel": ("{v} = ({e}).detach().requires_grad_(True)  #!",),
 }
 _ASSIGNMENT = re.compile(r"^( +)(\w+) = (.+)$")
-_LAYER = re.compile(r"^( +)self\.(\w+) = (nn\.(?:Linear|Embedding|GRUCell|Conv2d|Sequential)\(.+\))$")
+_LAYER = re.compile(
+    r"^( +)self\.(\w+) = (nn\.(?:Linear|Embedding|GRUCell|Conv2d|Sequential)\(.+\))$"
+)
 _WRAPPER = """\
 import torch
 from torch import nn
@@ -61,12 +63,12 @@ class Faulty(nn.Module):
         h = self.inner(*args)
         return h
 """
-_JUDGING = frozenset("GG101 GG102 GG104 GG105 GG106 GG201 GG202 GG203 GG204 GG403".split())
+_JUDGING = frozenset(["GG101", "GG102", "GG104", "GG105", "GG106", "GG201", "GG202", "GG203", "GG204", "GG403"])
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A source text with one fault: where it came from, which kind, and on which line it stands."""
+    """A source text with one fault, which kind it is, and on which line it stands."""
 
     model: str
     kind: str
@@ -76,7 +78,7 @@ class Mutant:
 
 @dataclass(slots=True)
 class Truth:
-    """Name -> the states of the gradient over the steps; `dead` where the loss had no graph at all."""
+    """Name -> the states of the gradient over the steps; `dead` for a loss without a graph."""
 
     states: dict[str, list[str]] = field(default_factory=dict)
     hidden: int = 0
@@ -121,7 +123,9 @@ def mutants(path: Path) -> Iterator[Mutant]:
             yield from _unregistered(path.stem, lines, number, layer.group(2))
 
 
-def _mutant(model: str, kind: str, lines: list[str], number: int, template: Iterable[str]) -> Mutant:
+def _mutant(
+    model: str, kind: str, lines: list[str], number: int, template: Iterable[str]
+) -> Mutant:
     """Put the lines of a template in the place of one line."""
     found = _ASSIGNMENT.match(lines[number])
     assert found is not None  # noqa: S101 - the caller looked
@@ -201,7 +205,12 @@ def _train(model: Any, batch: Callable[[], Any], session: Session) -> Truth:  # 
 
 
 def _step(
-    model: Any, optimizer: Any, session: Session, step: int, data: Any, truth: Truth  # noqa: ANN401
+    model: Any,
+    optimizer: Any,
+    session: Session,
+    step: int,
+    data: Any,
+    truth: Truth,
 ) -> None:
     session.begin_batch(step, data)
     loss = model.training_step(data, step)
@@ -268,9 +277,14 @@ def judge(kind: str, line: int, truth: Truth, report: Report, path: Path) -> Cou
 
 
 def _judge_term(
-    kind: str, loud: list[Any], said: set[str], truth: Truth, on_line: bool, by_line: bool  # noqa: FBT001
+    kind: str,
+    loud: list[Any],
+    said: set[str],
+    truth: Truth,
+    on_line: bool,
+    by_line: bool,  # noqa: FBT001
 ) -> Counter[str]:
-    """Count a fault that leaves every parameter some gradient: a term may be dead, nobody is named."""
+    """Count a fault that leaves every parameter a gradient: a term may be dead."""
     terms = [d for d in loud if d.code == "GG103"]
     counts = Counter({"exact silence": int(truth.fits(said))})
     if kind == "dead term":
@@ -292,7 +306,9 @@ def _judge_term(
 # -- models of other libraries
 
 
-def _foreign(seed: int, kinds: Iterable[str], places: int) -> Iterator[tuple[str, str, Counter[str]]]:
+def _foreign(
+    seed: int, kinds: Iterable[str], places: int
+) -> Iterator[tuple[str, str, Counter[str]]]:
     """Yield model, kind and counts for faults behind random layers of transformers."""
     sys.path.insert(0, str(HERE.parent / "tests"))
     import foreign
@@ -306,7 +322,12 @@ def _foreign(seed: int, kinds: Iterable[str], places: int) -> Iterator[tuple[str
 
 
 def _foreign_outcome(
-    foreign: ModuleType, name: str, layer: str, kind: str, make: Callable[[], Any], batch: Any  # noqa: ANN401
+    foreign: ModuleType,
+    name: str,
+    layer: str,
+    kind: str,
+    make: Callable[[], Any],
+    batch: Any,  # noqa: ANN401
 ) -> Counter[str]:
     """Put a wrapper with a fault around one layer, and train."""
     lines = _WRAPPER.splitlines()
@@ -349,7 +370,7 @@ def _show(model: str, kind: str, line: int, result: Counter[str]) -> None:
     """Print what was not right."""
     wrong = result["harmful"] and not (result["points to the line"] and result["parameters exact"])
     if wrong or result["false alarm"] or (result["thinned"] and not result["exact silence"]):
-        print(model, kind, line, dict(result))  # noqa: T201 - a program talks to its reader
+        print(model, kind, line, dict(result))
 
 
 def main() -> None:
@@ -378,37 +399,43 @@ _PAGE = """\
 
 # Accuracy
 
-How often the guard is right is measured, not claimed. What a fault costs is read from `.grad` over three steps of
-the same training; nothing is taken from what the guard believes.
+How often the guard is right is measured, not claimed. What a fault costs is read from `.grad`
+over three steps of the same training; nothing is taken from what the guard believes.
 
 ## One fault in a healthy training
 
-Eight small trainings in `benchmarks/healthy` are healthy: the guard is silent about them. Every assignment in their
-forward passes takes every kind of fault in turn, every layer is kept in a plain list once, and every value of a
-training step with a gradient is counted into a term. A fault is *harmful* if it leaves at least one parameter
-without a gradient, adds a term that trains nothing, or hides a layer. *On the line* means that the finding itself
-stands on the line of the fault. *Exact* means that no parameter more is named and none less.
+Eight small trainings in `benchmarks/healthy` are healthy: the guard is silent about them. Every
+assignment in their forward passes takes every kind of fault in turn, every layer is kept in a
+plain list once, and every value of a training step with a gradient is counted into a term. A
+fault is *harmful* if it leaves at least one parameter without a gradient, adds a term that trains
+nothing, or hides a layer. *On the line* means that the finding itself stands on the line of the
+fault. *Exact* means that no parameter more is named and none less.
 
 {own}
 {quiet}
 
 ## The same behind a layer that nobody here wrote
 
-BERT, GPT-2, T5 and ViT of transformers with random weights; a wrapper with the fault goes around random layers.
+BERT, GPT-2, T5 and ViT of transformers with random weights; a wrapper with the fault goes around
+random layers.
 
 {foreign}
 {fuzz}
 ## What is missed, and why
 
-- **A detached branch beside a live one.** If every parameter keeps a gradient, a stop is taken for deliberate, as
-  in a straight-through estimator or a frozen target. The gradient is thinner than meant, and nothing is said.
-- **A zero by coincidence.** Where a rounded loss happens to have the value at which the gradient of a learned
-  weight cancels to exactly zero, that weight is not named beside the others. Sums that cancel are normal for biases.
-- **Two faults in a row.** Of two operations that both stop a gradient one is named. It may be the other one.
-- **Experts.** In fits of three steps, an expert that a hard choice leaves out at the last two is reported as late.
+- **A detached branch beside a live one.** If every parameter keeps a gradient, a stop is taken
+  for deliberate, as in a straight-through estimator or a frozen target. The gradient is thinner
+  than meant, and nothing is said.
+- **A zero by coincidence.** Where a rounded loss happens to have the value at which the gradient
+  of a learned weight cancels to exactly zero, that weight is not named beside the others. Sums
+  that cancel are normal for biases.
+- **Two faults in a row.** Of two operations that both stop a gradient one is named. It may be the
+  other one.
+- **Experts.** In fits of three steps, an expert that a hard choice leaves out at the last two is
+  reported as late.
 
-What came out of operations that torch itself refuses (an index of the wrong type, a call on a number) is no part of
-the tables.
+What came out of operations that torch itself refuses (an index of the wrong type, a call on a
+number) is no part of the tables.
 """
 
 

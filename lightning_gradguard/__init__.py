@@ -4,7 +4,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     from lightning_gradguard.callback import GradGuard, GradGuardWarning
     from lightning_gradguard.report import GradGuardError, Report

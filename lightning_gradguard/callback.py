@@ -15,8 +15,8 @@ from lightning_gradguard import scalars
 from lightning_gradguard.agreement import Agreement, Plan, survey
 from lightning_gradguard.gallery import Gallery
 from lightning_gradguard.options import check_options
-from lightning_gradguard.replay import Replay
 from lightning_gradguard.ranks import Ranks
+from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import GradGuardError, Report, render
 from lightning_gradguard.routing import Routing
 from lightning_gradguard.session import Session, Settings
@@ -45,7 +45,7 @@ def _bases() -> tuple[type, ...]:
         for namespace in ("pytorch_lightning", "lightning.pytorch"):
             try:
                 found.append(import_module(namespace).Callback)
-            except ImportError:  # noqa: PERF203 - one of the two is enough
+            except ImportError:
                 continue
     if not found:
         message = "GradGuard needs `pytorch_lightning` or `lightning`; neither could be imported"
@@ -121,7 +121,13 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         options = {k: v for k, v in locals().items() if k not in {"self", "__class__"}}
         check_options(options)
         self.settings = Settings(
-            strict, tuple(select), tuple(ignore), tuple(ignore_params), patience, trace_steps, every_n_steps,
+            strict,
+            tuple(select),
+            tuple(ignore),
+            tuple(ignore_params),
+            patience,
+            trace_steps,
+            every_n_steps,
             agree_every_n_steps,
         )
         self.metrics = metrics
@@ -149,10 +155,14 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self.report = Report()
             self._agreement = None
             # On several ranks the report of a session is this rank's own; `report` is the job's.
-            self._session = Session(self.settings, self.report if trainer.world_size == 1 else Report())
+            self._session = Session(
+                self.settings, self.report if trainer.world_size == 1 else Report()
+            )
             self._session.names_metrics = self.metrics != "off"
             self._session.on_metrics = self._routing.watch if self._routing is not None else None
-            self._gallery = Gallery(self.report, self.report_path, self.figure_path, self.figure_every_n_steps)
+            self._gallery = Gallery(
+                self.report, self.report_path, self.figure_path, self.figure_every_n_steps
+            )
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
         """Take note of module and optimizers."""
@@ -164,7 +174,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if trainer.world_size > 1:
             unseen(self._meet, trainer, pl_module)
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:  # noqa: ANN401
         """Trace the first batches."""
         self._safely("audit", self._attach, trainer, pl_module)
         if self._routing is not None:
@@ -192,7 +204,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if self._agreement is not None:
             unseen(self._agreement.before_step, optimizer)
             every = self.log_every_n_steps or trainer.log_every_n_steps
-            if every and trainer.global_step % every == 0:  # with loggers or without: all ranks take part
+            if (
+                every and trainer.global_step % every == 0
+            ):  # with loggers or without: all ranks take part
                 self._norm = unseen(self._agreement.norm, optimizer)
         else:
             self._ask("audit", "before_step", optimizer)
@@ -200,7 +214,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._tell(trainer)
         self._safely("scalars", self._log_scalars, trainer, optimizer)
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401, ARG002
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:  # noqa: ANN401, ARG002
         """Finish the batch."""
         self._ask("audit", "end_batch")
         self._tell(trainer)
@@ -285,7 +301,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         """Open the line to the other ranks; every rank comes here."""
         assert self._session is not None  # noqa: S101 - set up for this fit
         if not Ranks.available():
-            self.report.add_limit(f"`{type(trainer.strategy).__name__}` does not run on torch's own processes")
+            self.report.add_limit(
+                f"`{type(trainer.strategy).__name__}` does not run on torch's own processes"
+            )
             self._session = None
             return
         limit = getattr(trainer.strategy, "_timeout", None)
@@ -373,7 +391,9 @@ def _is_last(trainer: Any) -> bool:  # noqa: ANN401
     epochs, steps = trainer.max_epochs, trainer.max_steps
     if steps is not None and 0 <= steps <= trainer.global_step + 1:
         return True
-    return bool(trainer.is_last_batch and epochs is not None and 0 <= epochs <= trainer.current_epoch + 1)
+    return bool(
+        trainer.is_last_batch and epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
+    )
 
 
 def _torch_text(found: Sequence[Any]) -> str:

@@ -253,7 +253,9 @@ def layer_span(cls: type, path: Sequence[str], kind: str) -> Span | None:
     node, filename = found if found is not None else (None, "")
     for child in ast.walk(node) if node is not None else ():
         if isinstance(child, ast.Assign | ast.AnnAssign) and _assigns(child, path[0]):
-            named = [c for c in ast.walk(child) if isinstance(c, ast.Call) and called_name(c) == kind]
+            named = [
+                c for c in ast.walk(child) if isinstance(c, ast.Call) and called_name(c) == kind
+            ]
             element = _element(child.value, path[1:]) or (named[0] if len(named) == 1 else None)
             return span_of(element, filename, cls.__qualname__) if element is not None else None
     return None

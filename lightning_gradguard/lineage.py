@@ -491,13 +491,16 @@ def _takes_python(call: Call) -> bool:
         return False
     if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
         return True
+    plain = [c for c in (*call.constants, *call.keywords.values()) if not _is_empty_start(c, call)]
     if not call.keywords and 0 < len(call.constants) <= len(call.inputs):
         # A slot that is no constant holds a tensor here, for there are as many tensors as slots.
-        return any(c is not ... and (_is_number(c) or isinstance(c, tuple)) for c in call.constants)
-    return any(
-        c is ... or _is_number(c) or isinstance(c, tuple)
-        for c in (*call.constants, *call.keywords.values())
-    )
+        plain = [c for c in plain if c is not ...]
+    return any(c is ... or _is_number(c) or isinstance(c, tuple) for c in plain)
+
+
+def _is_empty_start(constant: object, call: Call) -> bool:
+    """Say whether a constant is the 0 that `sum` starts with."""
+    return _is_number(constant) and constant == 0 and call.name in _ADDITIVE
 
 
 def _leading_to_parameters(view: LossView) -> Iterator[int]:

@@ -8,13 +8,14 @@ from typing import Any
 
 from lightning_gradguard.rules import matching
 
-
 __all__ = ["REPORT_SUFFIXES", "check_options"]
 
 REPORT_SUFFIXES = (".json", ".sarif", ".md", ".html")
 FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 # Suffix -> the package that writes it, and the extra that installs it.
-_WRITTEN_BY = {".html": ("jinja2", "html")} | dict.fromkeys(FIGURE_SUFFIXES, ("matplotlib", "plots"))
+_WRITTEN_BY = {".html": ("jinja2", "html")} | dict.fromkeys(
+    FIGURE_SUFFIXES, ("matplotlib", "plots")
+)
 _MODES = ("advise", "route", "off")
 
 
@@ -55,7 +56,11 @@ def _expect_type(options: Mapping[str, Any], name: str, kind: type, words: str) 
 
 def _expect_strings(options: Mapping[str, Any], name: str) -> None:
     value = options[name]
-    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(v, str) for v in value)
+    ):
         message = f"expected `{name}` to be a sequence of strings, got {value!r} of type {type(value).__name__}"
         raise TypeError(message)
 
@@ -63,7 +68,9 @@ def _expect_strings(options: Mapping[str, Any], name: str) -> None:
 def _expect_count(options: Mapping[str, Any], name: str, least: int) -> None:
     value = options[name]
     if isinstance(value, bool) or not isinstance(value, int):
-        message = f"expected `{name}` to be an integer, got {value!r} of type {type(value).__name__}"
+        message = (
+            f"expected `{name}` to be an integer, got {value!r} of type {type(value).__name__}"
+        )
         raise TypeError(message)
     if value < least:
         message = f"expected `{name}` to be at least {least}, got {value}"
@@ -76,7 +83,9 @@ def _expect_metrics(value: object) -> None:
     if isinstance(value, Mapping) or type(value).__name__ == "MetricCollection":
         return
     allowed = ", ".join(repr(m) for m in _MODES)
-    message = f"expected `metrics` to be one of {allowed} or a mapping of names to metrics, got {value!r}"
+    message = (
+        f"expected `metrics` to be one of {allowed} or a mapping of names to metrics, got {value!r}"
+    )
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
 
@@ -100,5 +109,7 @@ def _expect_path(options: Mapping[str, Any], name: str, suffixes: Sequence[str])
         raise ValueError(message)
     package, extra = _WRITTEN_BY.get(suffix, ("", ""))
     if package and find_spec(package) is None:
-        message = f"`{name}={str(value)!r}` needs {package}: pip install 'lightning-gradguard[{extra}]'"
+        message = (
+            f"`{name}={str(value)!r}` needs {package}: pip install 'lightning-gradguard[{extra}]'"
+        )
         raise ImportError(message)

@@ -449,7 +449,9 @@ def _ordered(score: Tensor, target: Tensor, top_k: int) -> Iterator[Row]:
         how = {"top_k": k} if k < score.shape[1] else {}
         near = (place <= k).double()
         weight = near / (place + 1).log2()
-        forms = ((found, ideal, {}), (2**found - 1, 2**ideal - 1, {"note": "exponential gain"}))
+        plain: dict[str, Any] = {}
+        steep: dict[str, Any] = {"note": "exponential gain"}
+        forms = ((found, ideal, plain), (2**found - 1, 2**ideal - 1, steep))
         for got, most, note in forms:
             gain, best = (got * weight).sum(1), (most * weight).sum(1)
             yield "RetrievalNormalizedDCG", how | note, float(_ratio(gain, best).mean())

@@ -17,7 +17,6 @@ import torch
 
 from lightning_gradguard import GradGuard
 
-
 SEED = int(os.environ.get("GRADGUARD_CASE_SEED", "0"))
 OWN = Path(__file__).parent / "cases"
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "cases"
@@ -41,7 +40,9 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def train(module: ModuleType, **options: Any) -> tuple[GradGuard, pl.LightningModule, Exception | None]:
+def train(
+    module: ModuleType, **options: Any
+) -> tuple[GradGuard, pl.LightningModule, Exception | None]:
     """Train a case as `EXPECT` says, with a guard added."""
     torch.manual_seed(SEED)
     model = module.Model()
@@ -66,7 +67,9 @@ def train(module: ModuleType, **options: Any) -> tuple[GradGuard, pl.LightningMo
     return guard, model, error
 
 
-def verdict(path: Path, module: ModuleType, guard: GradGuard, model: pl.LightningModule) -> list[str]:
+def verdict(
+    path: Path, module: ModuleType, guard: GradGuard, model: pl.LightningModule
+) -> list[str]:
     """Return what is wrong with the findings, nothing if they are right."""
     expect = module.EXPECT
     loud = [d for d in guard.report.diagnostics if d.severity != "info"]
@@ -78,7 +81,12 @@ def verdict(path: Path, module: ModuleType, guard: GradGuard, model: pl.Lightnin
     if not hits:
         return [*faults, f"missed; said {[d.code for d in guard.report.diagnostics]}"]
     extra = [d.code for d in loud if d not in hits]
-    return faults + [f"also said {extra}"] * bool(extra) + _wrong_params(expect, hits, model) + _wrong_line(path, expect, hits)
+    return (
+        faults
+        + [f"also said {extra}"] * bool(extra)
+        + _wrong_params(expect, hits, model)
+        + _wrong_line(path, expect, hits)
+    )
 
 
 def _wrong_params(expect: dict[str, Any], hits: list[Any], model: pl.LightningModule) -> list[str]:
@@ -93,12 +101,20 @@ def _wrong_params(expect: dict[str, Any], hits: list[Any], model: pl.LightningMo
     quiet = {n for n in names if any(fnmatch.fnmatch(n, p) for p in expect.get("quiet", []))}
     patterns = ["*"] if expect["params"] == "all" else expect["params"]
     want = {n for n in names if any(fnmatch.fnmatch(n, p) for p in patterns)} - quiet
-    return [] if said - quiet == want else [f"params -{sorted(want - said)} +{sorted(said - want - quiet)}"]
+    return (
+        []
+        if said - quiet == want
+        else [f"params -{sorted(want - said)} +{sorted(said - want - quiet)}"]
+    )
 
 
 def _wrong_line(path: Path, expect: dict[str, Any], hits: list[Any]) -> list[str]:
     marks = ("# <-- CAUSE", "# <-- ALSO")
-    right = {i for i, text in enumerate(path.read_text().splitlines(), 1) if text.rstrip().endswith(marks)}
+    right = {
+        i
+        for i, text in enumerate(path.read_text().splitlines(), 1)
+        if text.rstrip().endswith(marks)
+    }
     if not right:
         return []
     primary = {d.span.line for d in hits if d.span is not None}
@@ -106,5 +122,9 @@ def _wrong_line(path: Path, expect: dict[str, Any], hits: list[Any]) -> list[str
     if primary & right:
         return []
     if related & right:
-        return [] if expect["symptom"] in {"dead_term", "leaf_loss"} else [f"line only related: {sorted(primary)} for {sorted(right)}"]
+        return (
+            []
+            if expect["symptom"] in {"dead_term", "leaf_loss"}
+            else [f"line only related: {sorted(primary)} for {sorted(right)}"]
+        )
     return [f"line {sorted(primary)} (related {sorted(related)}) for {sorted(right)}"]

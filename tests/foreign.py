@@ -8,7 +8,20 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LAYERS", "MODELS", "Batch", "Wrapped", "bert", "gpt2", "images", "mixtral", "pairs", "t5", "tokens", "vit"]
+__all__ = [
+    "LAYERS",
+    "MODELS",
+    "Batch",
+    "Wrapped",
+    "bert",
+    "gpt2",
+    "images",
+    "mixtral",
+    "pairs",
+    "t5",
+    "tokens",
+    "vit",
+]
 
 VOCABULARY = 97
 # The kinds of layers behind which a fault can be put.

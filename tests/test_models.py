@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models of other libraries with random weights: silence, but for parameters that get no gradient."""
+"""Models of other libraries with random weights: silence, but for what gets no gradient."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,7 +119,7 @@ def test_gradient_checkpointing(reentrant: bool) -> None:  # noqa: FBT001
 
 
 def test_reentrant_checkpointing_of_a_frozen_embedding() -> None:
-    """The library makes the frozen embeddings' output a leaf that requires grad: silent, and right."""
+    """The library makes the output of frozen embeddings require grad: silent, and right."""
     model: Any = bert()
     model.gradient_checkpointing_enable({"use_reentrant": True})
     for param in model.bert.embeddings.parameters():

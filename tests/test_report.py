@@ -499,7 +499,9 @@ class TestReport:
 
     def test_refuses_other_suffixes(self, tmp_path: Path) -> None:
         """The message lists the suffixes there are, and nothing is written."""
-        with pytest.raises(ValueError, match=r"ends in \.json, \.sarif, \.md, \.html, got '.*report\.txt'"):
+        with pytest.raises(
+            ValueError, match=r"ends in \.json, \.sarif, \.md, \.html, got '.*report\.txt'"
+        ):
             Report().write(tmp_path / "report.txt")
         with pytest.raises(ValueError, match="expected a report path"):
             writer_for("report")

@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-
 __all__ = ["Program", "write"]
 
 # What an operation does to the gradient of an input.
@@ -498,7 +497,7 @@ class _Writer:
 
     def source_value(self) -> _Value:
         """Return an input, a late one more often than an early one."""
-        return self.values[-1] if self.rng.random() < 0.6 else self.rng.choice(self.values)  # noqa: PLR2004
+        return self.values[-1] if self.rng.random() < 0.6 else self.rng.choice(self.values)
 
     # -- statements
 
@@ -510,7 +509,9 @@ class _Writer:
         attribute = f"m{number}"
         names = {"o": f"h{number}", "a": source.name, "m": attribute, "t": number}
         self.init.append(f"self.{attribute} = {layer.init.format(**names)}  #@{made}")
-        self.above += [_marked(line, names, blame, last) for line in layer.above] + [""] * bool(layer.above)
+        self.above += [_marked(line, names, blame, last) for line in layer.above] + [""] * bool(
+            layer.above
+        )
         self.body += [_marked(line, names, blame, last) for line in layer.lines]
         ways = dict(_through(source.ways, layer.effect, blame))
         self._touch(source.ways, last, blame)
@@ -581,7 +582,9 @@ class _Writer:
         if relabelled:
             mark = self.fresh()
             self.body.append(self.rng.choice(RELABELS) + f"  #@{mark}")
-            return {n: frozenset(_step(s, m, CUT, mark) for s, m in w) for n, w in _merged(ways).items()}
+            return {
+                n: frozenset(_step(s, m, CUT, mark) for s, m in w) for n, w in _merged(ways).items()
+            }
         return _merged(ways)
 
     def _sum(self, names: list[str]) -> list[str]:
@@ -652,7 +655,9 @@ def _program(writer: _Writer, ways: Ways) -> Program:
         states = {ZERO if state == WRITTEN else state for state, _ in way}
         state = LIVE if LIVE in states else ZERO if ZERO in states else CUT
         expected.state[name] = state
-        marks = {mark for s, blamed in way if s in {state, STOPPED} or state == ZERO for mark in blamed}
+        marks = {
+            mark for s, blamed in way if s in {state, STOPPED} or state == ZERO for mark in blamed
+        }
         if not way:
             marks = writer.touched.get(name, set()) | {made}
         if way and state == CUT:
@@ -705,7 +710,11 @@ def _step(state: str, blamed: frozenset[int], effect: str, mark: int) -> Way:
         return UNREAD, blamed
     if state in {ZERO, WRITTEN} and effect in {ZERO, WRITTEN}:
         return state, blamed | {mark}
-    return (effect, frozenset({mark})) if effect not in {ZERO, WRITTEN} or state == LIVE else (state, blamed)
+    return (
+        (effect, frozenset({mark}))
+        if effect not in {ZERO, WRITTEN} or state == LIVE
+        else (state, blamed)
+    )
 
 
 def _merged(many: Iterable[Ways]) -> Ways:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a written program with and without the guard, and compare what was said with what happened."""
+"""Train a written program under the guard, and compare what was said with what happened."""
 
 import contextlib
 import importlib.util
@@ -22,7 +22,6 @@ from torch import Tensor
 
 from lightning_gradguard.report import Report
 from lightning_gradguard.session import Session, Settings
-
 
 __all__ = ["Outcome", "check", "compare", "loaded", "numbered", "train"]
 
@@ -47,7 +46,7 @@ class Truth:
 
     @property
     def nonfinite(self) -> set[str]:
-        """Return the parameters whose gradient was not finite at the first step where any was not."""
+        """Return whose gradient was not finite at the first step where any was not."""
         for step in range(max((len(s) for s in self.states.values()), default=0)):
             found = {n for n, s in self.states.items() if s[step] == "nonfinite"}
             if found:
@@ -78,7 +77,9 @@ class Outcome:
 @contextlib.contextmanager
 def loaded(source: str, folder: Path | None = None) -> Iterator[tuple[ModuleType, Path]]:
     """Import a source text from a file of its own, so that its lines exist."""
-    with tempfile.TemporaryDirectory() if folder is None else contextlib.nullcontext(folder) as where:
+    with (
+        tempfile.TemporaryDirectory() if folder is None else contextlib.nullcontext(folder) as where
+    ):
         path = Path(where) / "program.py"
         path.write_text(source)
         spec = importlib.util.spec_from_file_location(f"fuzz_{abs(hash(source))}", path)
@@ -183,7 +184,7 @@ def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> 
 
 
 def _compare_refusal(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:
-    """Compare an error that torch raised in the backward pass with the operation said to cause it."""
+    """Compare an error of the backward pass with the operation said to cause it."""
     said = [d for d in report.diagnostics if d.code == "GG108"]
     text = str(truth.error).splitlines()[0]
     if "not implemented" not in text:
@@ -196,7 +197,7 @@ def _compare_refusal(expected: Expectation, truth: Truth, report: Report, outcom
 
 
 def _compare_terms(expected: Expectation, truth: Truth, report: Report, outcome: Outcome) -> None:
-    """Compare terms without a gradient; those of parameters that nothing else trains need no word."""
+    """Compare terms without a gradient; those of lost parameters need no word."""
     said = [d for d in report.diagnostics if d.code == "GG103"]
     lost = truth.named("none") | truth.named("zero")
     terms = [lines for _, lines, _ in expected.dead_terms]
@@ -283,4 +284,4 @@ def main(count: int, start: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(bool(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))  # noqa: PLR2004
+    sys.exit(bool(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)))

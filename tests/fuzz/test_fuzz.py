@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random training programs: the guard names the parameters that autograd leaves without a gradient."""
+"""Random training programs: the guard names whom autograd leaves without a gradient."""
 
 import importlib.util
 import random
@@ -22,7 +22,7 @@ from lightning_gradguard.session import Session, Settings
 
 REGRESSIONS = sorted((Path(__file__).parent / "regressions").glob("*.py"))
 BLOCK = 50
-# Regression -> why the guard is wrong about it. A repair makes the test fail until the row is deleted.
+# Regression -> why the guard is wrong about it. A repair fails until the row is deleted.
 KNOWN_MISSES: dict[str, str] = {}
 
 
@@ -34,7 +34,7 @@ def programs(draw: st.DrawFn) -> grammar.Program:
 
 @pytest.mark.parametrize("block", range(4))
 def test_numbered_programs_are_judged_exactly(block: int) -> None:
-    """No parameter more, none less, and the line is the one that cuts in at least 97 of 100 verdicts."""
+    """No parameter more, none less, and the line is right in at least 97 of 100 verdicts."""
     numbers = range(block * BLOCK, (block + 1) * BLOCK)
     outcomes = {n: runner.check(runner.numbered(n), n) for n in numbers}
     assert {n: o.faults for n, o in outcomes.items() if o.faults} == {}
