@@ -63,7 +63,9 @@ class Faulty(nn.Module):
         h = self.inner(*args)
         return h
 """
-_JUDGING = frozenset(["GG101", "GG102", "GG104", "GG105", "GG106", "GG201", "GG202", "GG203", "GG204", "GG403"])
+_JUDGING = frozenset(
+    ["GG101", "GG102", "GG104", "GG105", "GG106", "GG201", "GG202", "GG203", "GG204", "GG403"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,15 @@ class Truth:
 
     @property
     def late(self) -> set[str]:
-        """Return the parameters that lost their gradient on the way: named or not, both are right."""
+        """Return who lost its gradient on the way: named or not, both are right."""
         return {n for n, s in self.states.items() if s and s[-1] != "alive"} - self.lost
 
     def fits(self, said: set[str]) -> bool:
         """Say whether exactly the right parameters were named."""
         return self.lost <= said <= self.lost | self.late
+
+
+# ruff: noqa: ANN401, FBT001, PLR0913, PLR0917 - models, batches and flags come as they are
 
 
 # -- faults
@@ -187,7 +192,7 @@ def _loaded(source: str) -> Iterator[tuple[ModuleType, Path]]:
             sys.modules.pop("mutant", None)
 
 
-def _train(model: Any, batch: Callable[[], Any], session: Session) -> Truth:  # noqa: ANN401
+def _train(model: Any, batch: Callable[[], Any], session: Session) -> Truth:
     """Train a few steps under a session, and note every gradient."""
     optimizer = model.configure_optimizers()
     truth = Truth({n: [] for n, p in model.named_parameters() if p.requires_grad})
@@ -282,7 +287,7 @@ def _judge_term(
     said: set[str],
     truth: Truth,
     on_line: bool,
-    by_line: bool,  # noqa: FBT001
+    by_line: bool,
 ) -> Counter[str]:
     """Count a fault that leaves every parameter a gradient: a term may be dead."""
     terms = [d for d in loud if d.code == "GG103"]
@@ -327,7 +332,7 @@ def _foreign_outcome(
     layer: str,
     kind: str,
     make: Callable[[], Any],
-    batch: Any,  # noqa: ANN401
+    batch: Any,
 ) -> Counter[str]:
     """Put a wrapper with a fault around one layer, and train."""
     lines = _WRAPPER.splitlines()
@@ -482,9 +487,10 @@ def _fuzz(path: Path) -> str:
     share = 100 * facts["primary"] / max(facts["blamed"], 1)
     return (
         "\n## Random programs\n\n"
-        f"`make fuzz` writes trainings at random and compares with autograd. Of {facts['programs']:,} programs, the "
-        f"guard and autograd disagreed about the parameters or terms of {facts['wrong']:,}. Of {facts['blamed']:,} "
-        f"verdicts whose line the writer of the program knows, {share:.2f} % stand on it.\n"
+        "`make fuzz` writes trainings at random and compares with autograd. "
+        f"Of {facts['programs']:,} programs,\nguard and autograd disagreed about the parameters "
+        f"or terms of {facts['wrong']:,}. Of {facts['blamed']:,} verdicts\nwhose line the writer of the "
+        f"program knows, {share:.2f} % stand on it.\n"
     )
 
 

@@ -97,7 +97,10 @@ def states() -> list[dict[str, Any]]:
             param.grad = torch.ones(64)
         audit = Audit()
         rows.append(
-            {"parameters": count, "states_us": own(lambda named=named, audit=audit: audit.local(named), 10)}
+            {
+                "parameters": count,
+                "states_us": own(lambda named=named, audit=audit: audit.local(named), 10),
+            }
         )  # type: ignore[misc]
     return rows
 

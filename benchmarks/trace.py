@@ -35,7 +35,7 @@ def traced_step(name: str) -> dict[str, Any]:
 
     treatments = [common.Treatment("plain"), common.Treatment("traced", fresh=fresh)]
     turns = common.alternate(common.MODELS[name](), treatments, 1, ROUNDS[name])
-    times = {kind: values[2:] for kind, values in turns.times.items()}  # the first ones warm up
+    times = turns.times
     return common.ratios(times, "traced") | {"plain_ms": common.ratios(times, "plain")["ms"]}
 
 

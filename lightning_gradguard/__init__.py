@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from lightning_gradguard.source import Span
 
 __all__ = [
-    "RULES", "Diagnostic", "GradGuard", "GradGuardError", "GradGuardWarning", "Report", "Span", "explain",
+    "RULES", "Diagnostic", "GradGuard", "GradGuardError", "GradGuardWarning", "Report", "Span",
+    "explain",
 ]  # fmt: skip
 
 _HOMES = {
-    "GradGuard": "callback", "GradGuardWarning": "callback", "GradGuardError": "report", "Report": "report",
-    "RULES": "rules", "Diagnostic": "rules", "explain": "rules", "Span": "source",
+    "GradGuard": "callback", "GradGuardWarning": "callback", "GradGuardError": "report",
+    "Report": "report", "RULES": "rules", "Diagnostic": "rules", "explain": "rules",
+    "Span": "source",
 }  # fmt: skip
 
 

@@ -445,8 +445,9 @@ class Agreement:
         if answer.differs("event") or answer.differs("names") or answer.differs("last"):
             self._part_ways()
             return
+        packed = zlib.compress(found)
         records = self.ranks.gather(
-            self._record(Event.BACKWARD, link=look.link, blind=look.blind, reached=zlib.compress(found))
+            self._record(Event.BACKWARD, link=look.link, blind=look.blind, reached=packed)
         )
         links = [r.link for r in records]
         apart = max(links) > Link.PARAMETERS and min(links) == Link.PARAMETERS

@@ -19,7 +19,7 @@ from lightning_gradguard.steady import LateShelf, Sampler, Shelf, Track, can_sam
 __all__ = ["Audit", "Track", "states_of", "value_sample"]
 
 _SAMPLES = 16
-# Sets of parameters that are remembered; optimizers that change theirs at every step leave old ones.
+# Sets of parameters that are remembered; who changes them at every step leaves old ones behind.
 _GROUPS = 64
 
 
@@ -193,7 +193,10 @@ class Audit:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts that a resumed run carries on with."""
-        return {n: {"numel": t.numel, "steps": t.steps, "alive": t.alive} for n, t in self.tracks.items()}
+        return {
+            n: {"numel": t.numel, "steps": t.steps, "alive": t.alive}
+            for n, t in self.tracks.items()
+        }
 
     def load_state_dict(self, state: Mapping[str, Mapping[str, int]]) -> None:
         """Take up the counts of an earlier run."""
@@ -202,7 +205,7 @@ class Audit:
             self.tracks[name] = Track(counts["numel"], counts["steps"], counts["alive"])
 
     def coverage(self) -> float:
-        """Return the fraction of trainable values whose parameter has received a non-zero gradient."""
+        """Return the fraction of trainable values whose parameter has had a non-zero gradient."""
         total = sum(t.numel for t in self.tracks.values())
         reached = sum(t.numel for t in self.tracks.values() if t.alive)
         return reached / total if total else 1.0
@@ -294,11 +297,11 @@ def _samples(tensor: Tensor) -> Tensor:
 
 
 def _is_empty(param: Tensor) -> bool:
-    return isinstance(param, torch.nn.parameter.UninitializedTensorMixin) or param.numel() == 0
+    return _unborn(param) or param.numel() == 0
 
 
 def _unborn(param: Tensor) -> bool:
-    return isinstance(param, torch.nn.parameter.UninitializedTensorMixin)
+    return torch.nn.parameter.is_lazy(param)
 
 
 def _numel(param: Tensor) -> int:

@@ -30,7 +30,7 @@ __all__ = ["GradGuard", "GradGuardWarning"]
 
 @contextmanager
 def _own_logger_kept() -> Iterator[None]:
-    """Keep the logger that rank-zero messages go to: each namespace puts its own there when imported."""
+    """Keep the logger of rank-zero messages: each namespace puts its own there when imported."""
     before = sys.modules.get("lightning_utilities.core.rank_zero")
     logger = getattr(before, "log", None)
     yield
@@ -61,7 +61,7 @@ class GradGuardWarning(UserWarning):
 
 
 class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is installed
-    """Tell which parameters get no useful gradient, which operation is to blame, and what to write instead.
+    """Tell which parameters get no useful gradient, what is to blame, and what to write instead.
 
     Args:
         strict: raise `GradGuardError` for errors and warnings instead of warning.
@@ -72,16 +72,16 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         trace_steps: training batches traced operation by operation at the start of fit.
         every_n_steps: how often gradients are looked at, in optimizer steps.
         log_every_n_steps: how often scalars are logged, in steps; `None` takes the Trainer's own.
-        agree_every_n_steps: how often ranks compare what their losses reach, in steps; `None` takes every
-            step for the first 100, then as often as costs at most 1 % of the time.
-        metrics: what to do about metrics that are recognised in the loss: `advise` names them, `route`
-            computes them with torchmetrics from the next batch on, `off` does neither. Or name -> metric,
-            fed from the dict that `training_step` returns.
+        agree_every_n_steps: how often ranks compare what their losses reach, in steps; `None` takes
+            every step for the first 100, then as often as costs at most 1 % of the time.
+        metrics: what to do about metrics that are recognised in the loss: `advise` names them,
+            `route` computes them with torchmetrics from the next batch on, `off` does neither. Or
+            name -> metric, fed from the dict that `training_step` returns.
         metric_keys: keys of that dict that hold predictions and target.
         report: file to write the report to at the end: `.json`, `.sarif`, `.md` or `.html`.
         figure: file to draw the gradient flow to at the end: `.png`, `.svg` or `.pdf`.
-        figure_every_n_steps: how often the gradient flow is drawn for loggers that show pictures, in
-            steps and where matplotlib is installed; 0 for never.
+        figure_every_n_steps: how often the gradient flow is drawn for loggers that show pictures,
+            in steps and where matplotlib is installed; 0 for never.
 
     Raises:
         ImportError: `report` or `figure` needs a package that is not installed.
@@ -90,8 +90,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     Logged metrics:
         `gradguard/coverage`, `gradguard/missing`, `gradguard/zero`, `gradguard/nonfinite`,
-        `gradguard/grad_norm`, through every logger of the Trainer; `gradguard/<name>` once an epoch for
-        every metric, in `trainer.callback_metrics` too.
+        `gradguard/grad_norm`, through every logger of the Trainer; `gradguard/<name>` once an epoch
+        for every metric, in `trainer.callback_metrics` too.
 
     Example:
         >>> GradGuard(patience=0)
@@ -112,7 +112,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         every_n_steps: int = 1,
         log_every_n_steps: int | None = None,
         agree_every_n_steps: int | None = None,
-        metrics: "Literal['advise', 'route', 'off'] | Mapping[str, Any] | MetricCollection" = "advise",
+        metrics: (
+            "Literal['advise', 'route', 'off'] | Mapping[str, Any] | MetricCollection"
+        ) = "advise",
         metric_keys: tuple[str, str] = ("preds", "target"),
         report: str | Path | None = None,
         figure: str | Path | None = None,
@@ -149,7 +151,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     # -- hooks
 
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ANN401, ARG002
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Start a new report for every fit."""
         if stage == "fit":
             self.report = Report()
@@ -164,7 +166,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
                 self.report, self.report_path, self.figure_path, self.figure_every_n_steps
             )
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Take note of module and optimizers."""
         if self._session is None:  # another guard works here, on all ranks alike
             return
@@ -176,7 +178,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
-    ) -> None:  # noqa: ANN401
+    ) -> None:
         """Trace the first batches."""
         self._safely("audit", self._attach, trainer, pl_module)
         if self._routing is not None:
@@ -185,7 +187,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if self._agreement is not None:
             self._agreement.begin_batch(trainer.global_step, last=_is_last(trainer))
 
-    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:  # noqa: ANN401, ARG002
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:
         """Look at the loss before its backward pass."""
         self._ask("trace", "before_backward", loss)
         if self._agreement is not None:
@@ -195,18 +197,17 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         if any(d.code == "GG101" for d in self.report.diagnostics) and not loss.requires_grad:
             raise GradGuardError.of(self.report, _TORCH_TEXT)
 
-    def on_after_backward(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
+    def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
         """Note which gradients are there."""
         self._ask("audit", "after_backward")
 
-    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:  # noqa: ANN401, ARG002
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Judge the final gradients."""
         if self._agreement is not None:
             unseen(self._agreement.before_step, optimizer)
             every = self.log_every_n_steps or trainer.log_every_n_steps
-            if (
-                every and trainer.global_step % every == 0
-            ):  # with loggers or without: all ranks take part
+            # With loggers or without: all ranks take part.
+            if every and trainer.global_step % every == 0:
                 self._norm = unseen(self._agreement.norm, optimizer)
         else:
             self._ask("audit", "before_step", optimizer)
@@ -216,20 +217,20 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:  # noqa: ANN401, ARG002
+    ) -> None:
         """Finish the batch."""
         self._ask("audit", "end_batch")
         self._tell(trainer)
         if self._routing is not None:
             unseen(self._routing.end_batch, outputs)
 
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the metrics of the epoch."""
         if self._routing is not None:
             gather = self._agreement.ranks.gather if self._agreement is not None else None
             scalars.log_epoch(trainer, unseen(self._routing.end_epoch, gather))
 
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401, ARG002
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Turn what has lasted until here into findings, and sum up."""
         if self._agreement is not None:
             unseen(self._agreement.finish)
@@ -244,7 +245,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._state = self.state_dict()
         self._session = None
 
-    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:  # noqa: ANN401, ARG002
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave everything as it was, and name the operation if torch refused one."""
         self._ask("trace", "failed", exception)
         if isinstance(exception, KeyboardInterrupt):  # the user ends the fit here
@@ -258,7 +259,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._end_routes()
         self._session = None
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:  # noqa: ANN401, ARG002
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Leave a trace that is still being recorded."""
         if self._session is not None:
             self._ask("trace", "failed", RuntimeError("teardown"))
@@ -287,7 +288,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     # -- deeds
 
-    def _attach(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+    def _attach(self, trainer: Any, pl_module: Any) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._session.attach(
@@ -297,7 +298,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             scaled=scaler is not None,
         )
 
-    def _meet(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+    def _meet(self, trainer: Any, pl_module: Any) -> None:
         """Open the line to the other ranks; every rank comes here."""
         assert self._session is not None  # noqa: S101 - set up for this fit
         if not Ranks.available():
@@ -322,23 +323,23 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
                 self.report.add_limit(limit)
             self._routing.close()
 
-    def _ask(self, part: str, method: str, *args: Any) -> None:  # noqa: ANN401
+    def _ask(self, part: str, method: str, *args: Any) -> None:
         """Pass an event on to the session."""
         self._safely(part, getattr(self._session, method, None), *args)
 
-    def _begin_batch(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:  # noqa: ANN401
+    def _begin_batch(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         replay = self._replay(trainer, pl_module, batch, batch_idx)
         self._session.begin_batch(trainer.global_step, batch, replay)
 
     @staticmethod
-    def _replay(trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> Replay | None:  # noqa: ANN401
+    def _replay(trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> Replay | None:
         """Return what runs this step again; only one process can do so by itself."""
         if trainer.world_size > 1 or not pl_module.automatic_optimization:
             return None
         return Replay(pl_module, (batch, batch_idx), trainer.precision_plugin.train_step_context)
 
-    def _safely(self, part: str, deed: Callable[..., Any] | None, *args: Any) -> None:  # noqa: ANN401
+    def _safely(self, part: str, deed: Callable[..., Any] | None, *args: Any) -> None:
         """Do something; a bug in it switches the part off instead of stopping the training."""
         session = self._session
         if session is None or deed is None or session.is_off(part):
@@ -353,7 +354,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
                 raise
             session.off(part, fault)
 
-    def _tell(self, trainer: Any, *, may_raise: bool = True) -> None:  # noqa: ANN401
+    def _tell(self, trainer: Any, *, may_raise: bool = True) -> None:
         """Raise or warn about the findings since the last call."""
         source = self._agreement or self._session
         fresh = source.take_fresh() if source is not None else []
@@ -372,21 +373,21 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def _will_raise(self, fresh: Sequence[Any]) -> bool:
         return any(d.code == "GG101" for d in fresh)
 
-    def _log_scalars(self, trainer: Any, optimizer: Any) -> None:  # noqa: ANN401
+    def _log_scalars(self, trainer: Any, optimizer: Any) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         every = self.log_every_n_steps or trainer.log_every_n_steps
         if trainer.loggers and every and trainer.global_step % every == 0:
             norm = {} if self._norm is None else {"norm": self._norm}
             scalars.log_scalars(trainer, self._session.scalars(optimizer, **norm))
 
-    def _show_gradients(self, trainer: Any, optimizer: Any) -> None:  # noqa: ANN401
+    def _show_gradients(self, trainer: Any, optimizer: Any) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         every = self.log_every_n_steps or trainer.log_every_n_steps
         if trainer.global_step % max(every, 1) == 0:
             self._gallery.step(trainer, self._session.judged(optimizer), every)
 
 
-def _is_last(trainer: Any) -> bool:  # noqa: ANN401
+def _is_last(trainer: Any) -> bool:
     """Say whether this rank has no training batch after this one."""
     epochs, steps = trainer.max_epochs, trainer.max_steps
     if steps is not None and 0 <= steps <= trainer.global_step + 1:

@@ -30,6 +30,8 @@ _EXACT, _CLOSE = 1e-4, 0.04
 _MAX_TRIES = 30
 _MAX_SCALARS = 12
 _MAX_BESIDE = 4
+_MAX_BESIDE_TRIES = 24
+_MAX_WORK = 40_000  # operations that are run again for one number
 _SQUARE = 2
 _MAX_VALUES = 1 << 22  # of scores, of which random ones are drawn
 _LABELS = frozenset({"argmax", "argmin", "max", "min"})
@@ -200,9 +202,12 @@ def beside(trace: Trace, goal: Value | None) -> list[Metric]:
     above = _above(goal) if goal is not None else {}
     covered: set[Value] = set()
     found: list[Metric] = []
+    tries = 0
     for call in reversed(trace.calls):
         for value in call.outputs:
-            if len(found) < _MAX_BESIDE and value not in covered and _is_beside(value, above):
+            open_ = len(found) < _MAX_BESIDE and tries < _MAX_BESIDE_TRIES
+            if open_ and value not in covered and _is_beside(value, above):
+                tries += 1
                 metric = _of_scalar(trace, value)
                 if metric is not None and metric.note == "":
                     found.append(metric)
@@ -294,8 +299,12 @@ class _Piece:
 def _of_scalar(trace: Trace, goal: Value) -> Metric | None:
     """Recognise the metric of which one scalar is a linear function."""
     best: tuple[float, Metric] | None = None
+    work = 0
     for piece in _pieces(trace, goal):
         for how in _kinds(piece):
+            work += _DRAWS * len(piece.calls)
+            if work > _MAX_WORK:
+                return best[1] if best is not None else None
             found = _fit(piece, how)
             if found is not None and (best is None or found[0] < best[0]):
                 best = found

@@ -61,7 +61,8 @@ def _expect_strings(options: Mapping[str, Any], name: str) -> None:
         or not isinstance(value, Sequence)
         or not all(isinstance(v, str) for v in value)
     ):
-        message = f"expected `{name}` to be a sequence of strings, got {value!r} of type {type(value).__name__}"
+        got = f"{value!r} of type {type(value).__name__}"
+        message = f"expected `{name}` to be a sequence of strings, got {got}"
         raise TypeError(message)
 
 

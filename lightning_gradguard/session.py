@@ -29,7 +29,7 @@ from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic, Severity, matching
 from lightning_gradguard.source import Span, capture, is_user_file, locate
-from lightning_gradguard.trace import LossView, Recorder, Trace, Value, walk
+from lightning_gradguard.trace import LossView, Recorder, Trace, Value, version_of, walk
 
 __all__ = ["Session", "Settings"]
 
@@ -40,13 +40,13 @@ _UNREDUCED = "Expected to have finished reduction in the prior iteration"
 _UNSEEN_STEPS = (
     "the gradients of an optimizer step behind the back of the Trainer",
     (
-        "`self.optimizers(use_pl_optimizer=False)` gives an optimizer that Lightning does not watch; "
-        "its gradients are judged by what is left of them at the end of the batch"
+        "`self.optimizers(use_pl_optimizer=False)` gives an optimizer that Lightning does not "
+        "watch; its gradients are judged by what is left of them at the end of the batch"
     ),
 )
 _MIN_LATE_RUN = 2
 _LARGE_GRAPH = 10_000  # nodes
-_NAMES_EVERY = 50  # batches after which the modules are walked again for new and replaced parameters
+_NAMES_EVERY = 50  # batches after which the modules are walked again for new parameters
 _LATE_LOOKS = 3  # batches in which gradients are looked at once more after the step
 
 
@@ -133,7 +133,8 @@ class Session:
         self._loss_finite = True
         self._judged_ever: dict[str, Tensor] = {}
         self.names_metrics = True
-        self.on_metrics: Callable[[Trace, Value | None], None] | None = None  # asked at a traced loss
+        # Asked at a traced loss.
+        self.on_metrics: Callable[[Trace, Value | None], None] | None = None
         self.sharded = False  # the module holds shards that neither trace nor graph can follow
 
     # -- who is judged
@@ -152,7 +153,7 @@ class Session:
             found.setdefault(id(param), _PREFIXES.sub("", name))
         return found
 
-    def judged(self, optimizer: Any = None) -> dict[str, Tensor]:
+    def judged(self, optimizer: Any = None) -> dict[str, Tensor]:  # noqa: ANN401
         """Return name -> parameter that requires grad and sits in an optimizer."""
         held = [optimizer] if optimizer is not None else self.optimizers
         params = [p for o in held for g in getattr(o, "param_groups", ()) for p in g["params"]]
@@ -253,7 +254,7 @@ class Session:
         bare = {n for n, p in self._judged_ever.items() if p.grad is None}
         self._bare = bare if self._bare is None else self._bare & bare
 
-    def before_step(self, optimizer: Any) -> None:
+    def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Take the final gradients of one optimizer."""
         raw = self.enter_step(optimizer)
         if self.step % self.settings.every_n_steps:
@@ -265,7 +266,7 @@ class Session:
         self._live_steps += 1
         self._observe(named, raw)
 
-    def enter_step(self, optimizer: Any) -> Any:
+    def enter_step(self, optimizer: Any) -> Any:  # noqa: ANN401
         """Note that an optimizer is about to step; returns torch's own."""
         self._close_flows()
         raw = getattr(optimizer, "optimizer", optimizer)
@@ -275,13 +276,16 @@ class Session:
         return raw
 
     def local_states(self, named: Mapping[str, Tensor]) -> dict[str, State]:
-        """Return the states of the gradients as far as this rank can tell, by a full read after a bad loss."""
+        """Return the states of this rank's gradients, by a full read after a bad loss."""
         if self._loss_finite:
             return self.audit.local(named)
         return {n: state_of(p.grad) for n, p in named.items()}
 
     def take_states(
-        self, named: Mapping[str, Tensor], states: Mapping[str, State], optimizer: Any
+        self,
+        named: Mapping[str, Tensor],
+        states: Mapping[str, State],
+        optimizer: Any,  # noqa: ANN401
     ) -> None:
         """Take the states of the final gradients as all ranks have found them together."""
         self.hold(named)
@@ -292,7 +296,7 @@ class Session:
         self._observe(named, optimizer, states)
 
     def suspects(self) -> bool:
-        """Say whether a value that is not finite came up on this rank, in the loss or on the way back."""
+        """Say whether a non-finite value came up on this rank, in the loss or on the way back."""
         flows = self._now.flows if self._now is not None else ()
         return not self._loss_finite or any(flow.broke() for flow in flows)
 
@@ -386,7 +390,7 @@ class Session:
         self._now = _Traced(self.step, recorder.trace, recorder=recorder)
         self._enter()
 
-    def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:
+    def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:  # noqa: ANN401
         return Recorder(
             {_PREFIXES.sub("", n): p for n, p in model.named_parameters()},
             dict(model.named_buffers()),
@@ -397,7 +401,7 @@ class Session:
         )
 
     def _run_again(self) -> _Traced | None:
-        """Replay the step under a trace that also looks at the values; `None` where that is impossible."""
+        """Replay the step under a trace that looks at values too; `None` where that is impossible."""
         if self._replay is None or not self.automatic:
             return None
         try:
@@ -405,12 +409,12 @@ class Session:
             recorder = self._recorder(twin, None, check_values=True)
             traced = _Traced(self.step, recorder.trace, recorder=recorder)
             self._hold_compiler()
-            with torch._C._EnableTorchFunction(), recorder:  # type: ignore[attr-defined]
+            with torch._C._EnableTorchFunction(), recorder:  # noqa: SLF001
                 loss = self._replay.run(twin)
             if loss is None or recorder.trace.fault is not None:
                 return None
             self._trace_backward(traced, recorder, twin, loss)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - the first run of the step has its own error
             self.report.add_limit(
                 f"the failing step could not be repeated: {type(fault).__name__}: {fault}"
             )
@@ -430,12 +434,12 @@ class Session:
         if nodes and loss.requires_grad:
             flow = Flow(view, nodes)
             traced.flows.append(flow)
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            loss.sum().backward()
             flow.close()
         self._park(view, nodes)
 
     def _explain_dead_loss(self) -> None:
-        """GG101 in a step that was not traced: torch is about to raise, so the step is run once more."""
+        """GG101 in an untraced step: torch is about to raise, so the step is run once more."""
         traced = self._run_again()
         if traced is not None and traced.trace.losses:
             self.emit(diagnose.disconnected_loss(self._scene(traced), traced.trace.losses[-1]))
@@ -482,7 +486,8 @@ class Session:
     def _look(self, loss: Tensor) -> LossView:
         """Walk the graph of a loss, tie it to the trace, and watch its backward pass."""
         now = self._now
-        assert now is not None and now.recorder is not None
+        assert now is not None  # noqa: S101 - asked while a step is traced
+        assert now.recorder is not None  # noqa: S101
         names = {
             id(p): _PREFIXES.sub("", n) for n, p in reversed(list(self.model.named_parameters()))
         }
@@ -608,7 +613,10 @@ class Session:
     # -- states
 
     def _observe(
-        self, named: Mapping[str, Tensor], optimizer: Any, agreed: Mapping[str, State] | None = None
+        self,
+        named: Mapping[str, Tensor],
+        optimizer: Any,  # noqa: ANN401
+        agreed: Mapping[str, State] | None = None,
     ) -> None:
         if agreed is None and self._loss_finite:
             found = self.audit.look(named, self.step)
@@ -625,7 +633,7 @@ class Session:
             if state is State.NONE and self._had_gradient(name):
                 track = self.audit.tracks[name]
                 # Nobody had looked after backward in the first step of a sudden run.
-                track.cleared += 2 if track.run == 2 and not track.cleared else 1
+                track.cleared += 2 if track.run == _MIN_LATE_RUN and not track.cleared else 1
         broken = [n for n, s in states.items() if s is State.NONFINITE]
         if agreed is not None and broken:
             self._nonfinite(broken)
@@ -638,7 +646,7 @@ class Session:
         return self._bare is not None and name in self._judged_ever and name not in self._bare
 
     def _recount(self, named: Mapping[str, Tensor], states: Mapping[str, State]) -> list[str]:
-        """Return every parameter with a non-finite gradient, by a full read: samples may have missed some."""
+        """Return who has a non-finite gradient, by a full read: samples may have missed some."""
         broken = [n for n in states if state_of(named[n].grad) is State.NONFINITE]
         for name in broken:
             if states[name] is not State.NONFINITE:
@@ -646,17 +654,17 @@ class Session:
                 self.audit.tracks[name].nonfinite_ever = True
         return broken
 
-    def _note_unseen_step(self, optimizer: Any) -> None:
+    def _note_unseen_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Say that weights moved although no step of their optimizer was seen."""
         groups = getattr(optimizer, "param_groups", ())
-        version = sum(p._version for g in groups for p in g["params"])
+        version = sum(version_of(p) for g in groups for p in g["params"])
         before = self._weights_seen.get(id(optimizer), version)
         self._weights_seen[id(optimizer)] = version
         if version != before and id(optimizer) not in self._stepped:
             self.emit(diagnose.unchecked(self._scene(), *_UNSEEN_STEPS))
 
-    def _observe_raw(self, optimizer: Any) -> None:
-        """Judge an optimizer that steps behind the trainer's back, by what is left at the end of the batch."""
+    def _observe_raw(self, optimizer: Any) -> None:  # noqa: ANN401
+        """Judge an optimizer that steps unseen, by what is left at the end of the batch."""
         named = self.judged(optimizer)
         if not named:
             return
@@ -664,14 +672,13 @@ class Session:
             self._observe(named, optimizer)
         elif self._backward_seen:
             had = {n for n in named if self._had_gradient(n)}
-            for name in named if had else ():  # none at all: the optimizer had no turn in this batch
+            for name in named if had else ():  # none at all: it had no turn in this batch
                 state = State.ALIVE if name in had else State.NONE
                 self.audit.track(name, named[name]).note(state, self.step)
 
-    def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:
-        frozen = {
-            id(p) for g in getattr(optimizer, "param_groups", ()) if _rate(g) == 0.0 for p in g["params"]
-        }
+    def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
+        groups = getattr(optimizer, "param_groups", ())
+        frozen = {id(p) for g in groups if _rate(g) == 0.0 for p in g["params"]}
         if not frozen:
             return
         for name, param in named.items():
@@ -739,7 +746,7 @@ class Session:
         )
 
     def _strong(self, name: str) -> bool:
-        """Say whether a late failure is explained by an operation, not by a branch that did not run."""
+        """Say whether an operation explains a late failure, rather than a branch that did not run."""
         traced = self._evidence_for(name)
         if traced is None:
             return False
@@ -791,15 +798,13 @@ class Session:
         return any(d.code in {"GG101", "GG102"} for d in self.report.diagnostics)
 
     def _discarded(self, scene: Scene, name: str) -> bool:
-        """Say whether the graph reaches a parameter, and `backward` is the module's own and gave nothing."""
-        reached = any(name in v.params for v in scene.trace.losses) and not any(
-            f.edges for f in scene.flows
-        )
-        return reached
+        """Say whether the graph reaches a parameter and the module's own `backward` gave nothing."""
+        reached = any(name in v.params for v in scene.trace.losses)
+        return reached and not any(f.edges for f in scene.flows)
 
     def _discarding(self, scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
         span = syntax.method_span(type(self.model), "backward")
-        why = "the graph of the loss reaches these parameters, but `backward` left no gradient on them"
+        why = "the graph of the loss reaches these parameters, but `backward` left them no gradient"
         return diagnose.unchanged_parameters(scene, names, why, span, self.optimizers)
 
     def _judge_updates(self, *, final: bool) -> None:
@@ -843,8 +848,8 @@ class Session:
         track = self.audit.tracks.get(name)
         return track is not None and track.steps > 0
 
-    def _count_frozen(self, optimizer: Any) -> None:
-        """Count the steps of an optimizer at which parameters that were trainable at first are frozen."""
+    def _count_frozen(self, optimizer: Any) -> None:  # noqa: ANN401
+        """Count the steps of an optimizer at which once trainable parameters are frozen."""
         names = self.names()
         for group in getattr(optimizer, "param_groups", ()):
             for param in group["params"]:
@@ -927,7 +932,7 @@ class Session:
             self.emit(diagnose.unoptimized_parameters(scene, list(outside), self.optimizers))
 
     def _in_training(self, name: str) -> bool:
-        """Say whether the module of a parameter is in training mode; eval mode means it is used as it is."""
+        """Say whether the module of a parameter is in training mode and not just used as it is."""
         try:
             return self.model.get_submodule(name.rpartition(".")[0]).training
         except AttributeError:
@@ -991,7 +996,8 @@ class Session:
         """GG902: comments in the files of the user's modules that have silenced nothing."""
         kinds = {type(m) for m in self.model.modules()}
         files = {f for k in kinds if (f := definitions.file_of(k)) is not None}
-        for file, span, codes in ((f, *s) for f in sorted(files) for s in syntax.all_suppressions(f)):
+        comments = [(f, *s) for f in sorted(files) for s in syntax.all_suppressions(f)]
+        for file, span, codes in comments:
             idle = sorted(c for c in codes if (span.path, span.line, c) not in self._silenced)
             if idle and definitions.took_part(file, span.line, kinds):
                 comment = f"# gradguard: ignore[{', '.join(idle)}]"
@@ -1002,7 +1008,7 @@ class Session:
         return diagnostic.code in self.settings.codes and not self._suppressed(diagnostic)
 
     def settle(self, diagnostic: Diagnostic) -> None:
-        """Take note of a finding of the whole job: what it says about its parameters is not said again."""
+        """Take note of a finding of the whole job: nothing of it is said again."""
         self.report.add(diagnostic)
         self._said.update(diagnostic.params)
 
@@ -1026,7 +1032,7 @@ class Session:
         try:
             scene = self._scene(_Traced(self.step, Trace(self.step)))
             self.emit(diagnose.unchecked(scene, f"the {part}", why))
-        except Exception:
+        except Exception:  # noqa: BLE001 - what stays is the log
             _log.exception("gradguard: what failed cannot be put into the report either")
 
     def is_off(self, part: str) -> bool:
@@ -1034,7 +1040,9 @@ class Session:
         return part in self._off
 
     def scalars(
-        self, optimizer: Any, norm: Callable[[Sequence[Tensor]], float] = total_norm
+        self,
+        optimizer: Any,  # noqa: ANN401
+        norm: Callable[[Sequence[Tensor]], float] = total_norm,
     ) -> dict[str, float]:
         """Return what is logged at the logging cadence; reads every gradient once for the norm."""
         named = self.judged(optimizer)
@@ -1080,7 +1088,9 @@ class _Judged:
 
     def holds(self, params: list[Tensor], live: list[bool]) -> bool:
         """Say whether the optimizer still holds the same, and the same requires grad."""
-        return live == self.live and len(params) == len(self.params) and all(map(is_, params, self.params))
+        if live != self.live or len(params) != len(self.params):
+            return False
+        return all(map(is_, params, self.params))
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

@@ -22,7 +22,8 @@ OWN = Path(__file__).parent / "cases"
 SAMPLES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 # Which codes may stand for a symptom.
 CODES = {
-    "no_grad_loss": {"GG101", "GG105"}, "leaf_loss": {"GG102"}, "backward_error": {"GG104", "GG107", "GG108", "GG109", "GG110", "GG111"},
+    "no_grad_loss": {"GG101", "GG105"}, "leaf_loss": {"GG102"},
+    "backward_error": {"GG104", "GG107", "GG108", "GG109", "GG110", "GG111"},
     "missing": {"GG104", "GG105", "GG106", "GG403"}, "zero": {"GG201", "GG202", "GG203"},
     "nonfinite": {"GG204"}, "dead_term": {"GG103"}, "not_optimized": {"GG401", "GG402", "GG403"},
     "not_registered": {"GG107"},
@@ -48,8 +49,8 @@ def train(
     model = module.Model()
     guard = GradGuard(**options)
     settings: dict[str, Any] = {
-        "max_steps": module.EXPECT.get("steps", 3), "accelerator": "cpu", "devices": 1, "logger": False,
-        "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False,
+        "max_steps": module.EXPECT.get("steps", 3), "accelerator": "cpu", "devices": 1,
+        "logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False,
         "num_sanity_val_steps": 0,
     } | getattr(module, "TRAINER", {})  # fmt: skip
     extra = list(module.callbacks()) if hasattr(module, "callbacks") else []

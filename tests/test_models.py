@@ -141,7 +141,7 @@ def test_temporal_fusion_transformer() -> None:
     """A forecasting model whose library copies, logs and masks on its own is said exactly."""
     pandas = pytest.importorskip("pandas")
     forecasting = pytest.importorskip("pytorch_forecasting")
-    lightning = pytest.importorskip("lightning.pytorch")
+    lightning: Any = pytest.importorskip("lightning.pytorch")
     frame = pandas.DataFrame(
         {"t": list(range(40)) * 2, "g": ["a"] * 40 + ["b"] * 40, "y": torch.randn(80).tolist()}
     )
@@ -154,7 +154,7 @@ def test_temporal_fusion_transformer() -> None:
     )
     met: set[str] = set()
 
-    class Witness(lightning.Callback):
+    class Witness(pl.Callback):
         def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
             found = ((n, p.grad) for n, p in pl_module.named_parameters())
             met.update(n for n, g in found if g is not None and bool((g != 0).any()))

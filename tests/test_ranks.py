@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 import torch
-from ranks import launch, table
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -28,6 +27,10 @@ from lightning_gradguard.ranks import Link, digest, merge_findings, reached, wor
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
 
 HERE = Path(__file__).parent / "ranks"
+sys.path.insert(0, str(HERE))
+import launch  # noqa: E402 - beside the workers, which run in other processes
+import table  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 Record = dict[str, Any]
 Outcomes = dict[str, list[Record]]

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import runpy
 import socket
 import subprocess
 import sys
@@ -334,6 +335,15 @@ def of_all(found: Metric, scores: Tensor, target: Tensor) -> float:
         return float(torchmetrics.MeanAbsoluteError()(scores, target))
     value: float = torchmetrics_value(found, scores, target)
     return value
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_example_shows_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its routed accuracy is the counted one, in TensorBoard and for the checkpoint."""
+    folder = WORKER.parents[2] / "examples"
+    monkeypatch.syspath_prepend(folder)
+    main = runpy.run_path(str(folder / "routing.py"))["main"]
+    assert main(["--epochs", "1", "--logs", str(tmp_path)]) == 0
 
 
 class TestNamed:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Soft experts for two tasks whose losses weigh themselves, beside a slow copy that gives targets."""
+"""Soft experts for two tasks whose losses weigh themselves, beside a slow copy of the targets."""
 
 import copy
 

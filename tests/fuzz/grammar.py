@@ -45,8 +45,8 @@ class Layer:
     """One way to use parameters.
 
     Attributes:
-        params: names below the attribute `{m}`; after a space, what happens to the gradient if it is
-            not passed; `f` for a frozen one, `-` for one that is not used at all.
+        params: names below the attribute `{m}`; after a space, what happens to the gradient where
+            it does not pass; `f` for a frozen one, `-` for one that is not used at all.
         init: the value of the attribute.
         lines: as in `Row`.
         effect: what happens to the gradient of the input.
@@ -97,15 +97,18 @@ LAYERS = (
     Layer((".0.weight", ".0.bias", ".1.weight", ".1.bias"),
           "nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])",
           ("{o} = {a}", "for layer in self.{m}:", "    {o} = torch.tanh(layer({o}))")),
-    Layer((".weight f", ".bias f"), "nn.Linear(3, 3).requires_grad_(False)", ("{o} = self.{m}({a})",)),
+    Layer((".weight f", ".bias f"), "nn.Linear(3, 3).requires_grad_(False)",
+          ("{o} = self.{m}({a})",)),
     Layer((".weight_ih_l0", ".weight_hh_l0", ".bias_ih_l0", ".bias_hh_l0"),
           "nn.GRU(3, 3, batch_first=True)", ("{o} = self.{m}({a}.unsqueeze(1))[0].squeeze(1)",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)", ("{o} = self.{m}.forward({a})",)),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)",
-          ("if batch_idx % 2:", "    {o} = self.{m}({a})", "else:", "    {o} = {a} * 1.0"), sometimes=True),
+          ("if batch_idx % 2:", "    {o} = self.{m}({a})", "else:", "    {o} = {a} * 1.0"),
+                sometimes=True),
     Layer((".weight", ".bias"), "nn.Linear(3, 3)",
           ("{o} = {a} * 1.0", "if batch_idx == 0:", "    {o} = self.{m}({a})"), sometimes=True),
-    Layer((".gain", ".shift"), "Two{t}()", ("{o}, e{t} = self.{m}({a})", "{o} = {o} + e{t}"), above=(
+    Layer((".gain", ".shift"), "Two{t}()", ("{o}, e{t} = self.{m}({a})", "{o} = {o} + e{t}"),
+          above=(
         "class Two{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
         "        self.gain = nn.Parameter(torch.ones(3))",
         "        self.shift = nn.Parameter(torch.zeros(3))",
@@ -121,10 +124,12 @@ LAMED = (
           ("{o} = F.linear({a}, self.{m}.weight.detach(), self.{m}.bias)" + BLAME,)),
     Layer((" c",), "nn.Parameter(torch.randn(3))", ("{o} = {a} + self.{m}.data" + BLAME,)),
     Layer((" c",), "nn.Parameter(torch.randn(()))", ("{o} = {a} * self.{m}.item()" + BLAME,)),
-    Layer((" z",), "nn.Parameter(torch.randn(3) + 5)", ("{o} = {a} * torch.round(self.{m})" + BLAME,)),
+    Layer((" z",), "nn.Parameter(torch.randn(3) + 5)",
+          ("{o} = {a} * torch.round(self.{m})" + BLAME,)),
     Layer((".weight s",), "nn.Linear(3, 3, bias=False)",
           ("{o} = Half{t}.apply({a}, self.{m}.weight)" + BLAME,), above=(
-        "class Half{t}(torch.autograd.Function):", "    @staticmethod", "    def forward(ctx, v, w):",
+        "class Half{t}(torch.autograd.Function):", "    @staticmethod",
+        "    def forward(ctx, v, w):",
         "        ctx.save_for_backward(w)", "        return v @ w", "    @staticmethod",
         "    def backward(ctx, g):", "        return g @ ctx.saved_tensors[0].t(), None")),
     Layer((".first.weight c", ".first.bias c", ".second.weight", ".second.bias"), "Block{t}()",
@@ -138,7 +143,8 @@ LAMED = (
         "class Block{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
         "        self.first = nn.Linear(3, 3)", "        self.second = nn.Linear(3, 3)",
         "    def forward(self, v):",
-        "        mask = (self.first(v) > 0).float()" + BLAME, "        return self.second(v) * mask")),
+        "        mask = (self.first(v) > 0).float()" + BLAME,
+        "        return self.second(v) * mask")),
     Layer((".score.weight z", ".score.bias z", ".out.weight", ".out.bias"), "Pool{t}()",
           ("{o} = self.{m}({a})",), above=(
         "class Pool{t}(nn.Module):", "    def __init__(self):", "        super().__init__()",
@@ -174,7 +180,7 @@ ASIDE = (
     _row("l", "text{t} = f'{{{a}.mean():.3f}}'"),
     _row("l", "with torch.no_grad():", "    err{t} = ({a} - TARGET).pow(2).mean()"),
     _row("l", "with torch.no_grad():", "    self.running.mul_(0.9).add_({a}.mean(0), alpha=0.1)"),
-    _row("l", "assert not {a}.isnan().any()"),
+    _row("l", "broken{t} = bool({a}.isnan().any())"),
     _row("l", "if {a}.max() == -1e6:", "    raise ValueError({a})"),
     _row("l", "array{t} = {a}.detach().cpu().numpy().round(2)"),
     _row("l", "norm{t} = float({a}.norm())"),
@@ -246,7 +252,8 @@ PASSING = (
     _row("l", "{o} = {a} - {a}.mean().detach() + {a}.mean().item()"),
     _row("l", "{o} = torch.empty(4, 3).copy_({a})"),
     _row("l", "{o} = X.clone()", "{o}[MASK] = {a}[MASK]"),
-    _row("l", "{o} = torch.zeros(4, 3)", "for k{t} in range(3):", "    {o}[:, k{t}] = {a}[:, k{t}] * 0.5"),
+    _row("l", "{o} = torch.zeros(4, 3)", "for k{t} in range(3):",
+         "    {o}[:, k{t}] = {a}[:, k{t}] * 0.5"),
 )  # fmt: skip
 
 # Two inputs.
@@ -273,7 +280,8 @@ JOINING = (
     _row("lc", "{o} = {a}.clone()", "{o}.detach().copy_({b})" + BLAME),
     _row("lc", "{o} = {a}.clone()", "{o}.data.add_({b})" + BLAME),
     _row("lc", "m{t} = {b} > 0.1" + BLAME, "{o} = torch.where(m{t}, {a}, 0.5 * {a})"),
-    _row("lc", "i{t} = {b}.argmax(1, keepdim=True)" + BLAME, "{o} = {a}.gather(1, i{t}).expand(4, 3)"),
+    _row("lc",
+         "i{t} = {b}.argmax(1, keepdim=True)" + BLAME, "{o} = {a}.gather(1, i{t}).expand(4, 3)"),
     _row("lc", "s{t} = {b}.mean().item()" + BLAME, "{o} = {a} * s{t}"),
     _row("lc", "s{t} = float({b}.sum())" + BLAME, "{o} = {a} + s{t}"),
     _row("lc", "i{t} = {b}.argsort(1)" + BLAME, "{o} = {a}.gather(1, i{t})"),
@@ -328,7 +336,8 @@ CUTTING = (
     _row("c", "{o} = fix{t}({a})", above=(
         "@torch.no_grad()" + BLAME, "def fix{t}(v):", "    return torch.tanh(v) * 2")),
     _row("c", "{o} = fix{t}({a})", above=(
-        "def fix{t}(v):", "    w = torch.tanh(v)", "    u = w.detach()" + BLAME, "    return u * 2")),
+        "def fix{t}(v):", "    w = torch.tanh(v)", "    u = w.detach()" + BLAME,
+        "    return u * 2")),
     _row("c", "{o} = fix{t}({a})", above=(
         "def fix{t}(v):", "    n = [float(e) for e in v.flatten()]" + BLAME,
         "    return torch.tensor(n).view(4, 3)")),
@@ -527,7 +536,7 @@ class _Writer:
                 self._touch([attribute + suffix], last, blame)
             elif layer.above:
                 self._touch([attribute + suffix], last)
-        self.values.append(_Value(names["o"], ways))
+        self.values.append(_Value(f"h{number}", ways))
 
     def aside(self) -> None:
         """Write a statement whose result goes nowhere."""

@@ -144,13 +144,13 @@ def check(program: Program, seed: int = 0) -> Outcome:
     """Train one program and compare."""
     report = Report()
     session = Session(Settings(), report)
-    with warnings.catch_warnings(), loaded(program.source) as (module, path):
+    with warnings.catch_warnings(), loaded(program.source) as (module, _):
         warnings.simplefilter("ignore")
         truth = train(module, session, seed)
-        return compare(program.expected, truth, report, path)
+        return compare(program.expected, truth, report)
 
 
-def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> Outcome:
+def compare(expected: Expectation, truth: Truth, report: Report) -> Outcome:
     """Compare findings with the truth of autograd, and lines with what the writer knows."""
     outcome = Outcome()
     found = report.diagnostics
@@ -172,7 +172,7 @@ def compare(expected: Expectation, truth: Truth, report: Report, path: Path) -> 
         want = said = set()  # a loss of frozen parameters: the finding names those
     if said - want - maybe:
         outcome.faults.append(f"too many: {sorted(said - want - maybe)}")
-    # A value that happens to be zero and is trained itself will not stay so: silence is right as well.
+    # A value that happens to be zero and is trained itself will not stay so: silence is right.
     heals = {n for n in zero if expected.state[n] == "l"}
     if want - said - heals:
         outcome.faults.append(f"missed: {sorted(want - said - heals)}")

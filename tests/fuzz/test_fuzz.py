@@ -7,6 +7,7 @@ import re
 import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import grammar
 import pytest
@@ -73,10 +74,10 @@ def test_truth_is_told_from_a_lie() -> None:
     """A parameter that is not reported, or reported without reason, is a fault."""
     program = next(p for n in range(100) if (p := runner.numbered(n)).expected.cut)
     report = Report()
-    with runner.loaded(program.source) as (module, path), warnings.catch_warnings():
+    with runner.loaded(program.source) as (module, _), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         truth = runner.train(module, Session(Settings(ignore=("GG",)), report), 0)
-    outcome = runner.compare(program.expected, truth, report, path)
+    outcome = runner.compare(program.expected, truth, report)
     assert [f for f in outcome.faults if f.startswith("missed")]
 
 
@@ -124,7 +125,7 @@ def _fit(module: ModuleType) -> GradGuard:
         callbacks=[guard], max_steps=runner.STEPS, accelerator="cpu", logger=False, devices=1,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    batches = [(torch.randn(4, 3),) for _ in range(runner.STEPS)]
+    batches: Any = [(torch.randn(4, 3),) for _ in range(runner.STEPS)]
     try:
         trainer.fit(module.Model(), torch.utils.data.DataLoader(batches, batch_size=None))
     except Exception as error:

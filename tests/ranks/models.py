@@ -58,18 +58,19 @@ class Model(pl.LightningModule):
             )
 
             plan = {"body": ColwiseParallel(), "tail": RowwiseParallel()}
-            parallelize_module(self, self.device_mesh["tensor_parallel"], plan)  # type: ignore[index,arg-type]
+            parallelize_module(self, self.device_mesh["tensor_parallel"], plan)  # type: ignore[index]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the loss."""
         if self.on("raise"):
             message = "boom"
             raise ValueError(message)
+        hidden: Tensor
         if self.on("checkpoint"):
             hidden = checkpoint(self.body, x.requires_grad_(), use_reentrant=True)
         else:
             hidden = self.body(x)
-        loss = self.tail(hidden).pow(2).mean()
+        loss: Tensor = self.tail(hidden).pow(2).mean()
         if not self.on("unused"):
             scale = 0.0 if self.on("zero") else 1.0
             source = x if self.kind == "tp" else hidden
@@ -87,7 +88,7 @@ class Model(pl.LightningModule):
         if self.on("flicker") and (batch_idx + self.trainer.global_rank) % 2:
             self.word, before = "unused", self.word
             self.where, place = None, self.where
-            loss = self(batch[0])
+            loss: Tensor = self(batch[0])
             self.word, self.where = before, place
         else:
             loss = self(batch[0])
@@ -95,7 +96,7 @@ class Model(pl.LightningModule):
             return None
         if self.automatic_optimization:
             return loss
-        optimizer = self.optimizers()
+        optimizer: Any = self.optimizers()
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -17,7 +18,7 @@ from lightning_gradguard import GradGuard
 def main(launcher: str, out: str) -> None:
     """Train with a layer that rank 1 does not use."""
     torch.set_num_threads(1)
-    method = launcher if launcher in {"spawn", "fork"} else "popen"
+    method: Any = launcher if launcher in {"spawn", "fork"} else "popen"
     trainer = pl.Trainer(
         accelerator="cpu",
         devices=2,

@@ -27,7 +27,9 @@ import torch.distributed as dist
 from lightning_gradguard import GradGuard, GradGuardError
 
 PLACE = {k: v for k, v in os.environ.items() if k.endswith(("RANK", "WORLD_SIZE", "MASTER_ADDR"))}
-STORE = dist.TCPStore("127.0.0.1", int(os.environ["STORE_PORT"]), is_master=False)
+STORE = dist.TCPStore(  # type: ignore[attr-defined]
+    "127.0.0.1", int(os.environ["STORE_PORT"]), is_master=False
+)
 RANK = int(os.environ["RANK"])
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",
