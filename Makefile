@@ -10,7 +10,7 @@ INSTALL := PIP_CONSTRAINT=$(CURDIR)/constraints.txt $(PIP) install --quiet "torc
 SERIAL := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 JOBS ?= 2
 
-.PHONY: help demo test check docs format clean fuzz test-models mutations bench
+.PHONY: help demo test test-ranks check docs format clean fuzz test-models mutations bench
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -38,7 +38,10 @@ demo: $(EXAMPLES)  ## train the digits example: broken, hidden, repaired, and wi
 	$(BIN)/python examples/routing.py
 
 test: $(DEVELOP)  ## run all tests and the doctests of the package
-	$(SERIAL) $(BIN)/python -m pytest -n $(JOBS)
+	$(SERIAL) $(BIN)/python -m pytest -n $(JOBS) -m "not ranks and not models"
+
+test-ranks: $(DEVELOP)  ## run the whole table of strategies and failures in two processes
+	$(SERIAL) $(BIN)/python -m pytest -m ranks tests
 
 # With a number and a start, another part: `make fuzz PROGRAMS=500 FIRST=100000`.
 PROGRAMS ?= 20000

@@ -436,7 +436,8 @@ random layers.
   that cancel are normal for biases.
 - **Two faults in a row.** Of two operations that both stop a gradient one is named. It may be the
   other one.
-- **Experts.** In fits of three steps, an expert that a hard choice leaves out at the last two is
+- **Experts.** An expert that a hard choice leaves out is said after `patience` steps without a gradient, whether or
+  not a later batch would have chosen it.
   reported as late.
 
 What came out of operations that torch itself refuses (an index of the wrong type, a call on a
@@ -488,9 +489,9 @@ def _fuzz(path: Path) -> str:
     return (
         "\n## Random programs\n\n"
         "`make fuzz` writes trainings at random and compares with autograd. "
-        f"Of {facts['programs']:,} programs,\nguard and autograd disagreed about the parameters "
-        f"or terms of {facts['wrong']:,}. Of {facts['blamed']:,} verdicts\nwhose line the writer of the "
-        f"program knows, {share:.2f} % stand on it.\n"
+        f"Of {facts['programs']:,} programs,\nguard and autograd disagreed about "
+        f"the parameters or terms of {facts['wrong']:,}. Of {facts['blamed']:,} verdicts\n"
+        f"whose line the writer of the program knows, {share:.2f} % stand on it.\n"
     )
 
 

@@ -102,10 +102,22 @@ def for_cut(trace: Trace, cut: Cut) -> str:
 def _without(cut: Cut) -> str:
     row = ops.find(cut.op)
     name = subject(cut.call)
+    if cut.kind is ops.Kind.STOP:
+        return _unstopped(cut, name)
     of = f" of `{name}`" if name else ""
     if row is not None and row.instead:
         return f"use {row.instead.format(name=row.name)} in place of `{row.name}`{of}"
     return f"use a differentiable operation in place of `{cut.op}`{of}"
+
+
+def _unstopped(cut: Cut, name: str) -> str:
+    """Return how to let a gradient through again, should it have been stopped by mistake."""
+    if cut.call.off is not None:
+        return f"move what is to be trained out of `{cut.op}`, or freeze these parameters"
+    text = syntax.expression(cut.call.stack[0]) if cut.call.stack else ""
+    if not name or not text or len(text) > 60:  # noqa: PLR2004 - longer ones do not read as an example
+        return f"take the `{cut.op.rpartition('.')[2]}` away, or freeze these parameters"
+    return f"write `{name}` in place of `{text}`, or freeze these parameters"
 
 
 def for_op(call: Call) -> str:

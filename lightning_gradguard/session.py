@@ -34,7 +34,7 @@ from lightning_gradguard.trace import LossView, Recorder, Trace, Value, version_
 __all__ = ["Session", "Settings"]
 
 _log = logging.getLogger("lightning_gradguard")
-_PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.|^module\.")
+_PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.")
 # How DDP says that a step has left parameters out; Lightning drops the rest of its text.
 _UNREDUCED = "Expected to have finished reduction in the prior iteration"
 _UNSEEN_STEPS = (
@@ -246,7 +246,7 @@ class Session:
             self._enter()
 
     def _watch_clearing(self) -> None:
-        """Note what has a gradient, while that may be asked for: reading thousands has its price."""
+        """Note what has a gradient, while that may be asked: reading thousands has its price."""
         if self.automatic and self._batches > self.settings.patience and not self.audit.suspects():
             return
         if not self._judged_ever:
@@ -364,7 +364,7 @@ class Session:
         self._update_report()
 
     def _explain_error(self, error: BaseException) -> None:
-        """Name the line behind an error of torch's backward pass; the error itself is left alone."""
+        """Name the line behind an error of torch's backward pass; the error itself stays."""
         text = str(error)
         scene = self._scene(self._now) if self._now is not None else self._scene()
         if _UNREDUCED in text:
@@ -401,7 +401,7 @@ class Session:
         )
 
     def _run_again(self) -> _Traced | None:
-        """Replay the step under a trace that looks at values too; `None` where that is impossible."""
+        """Replay the step under a trace that looks at values too; `None` where that fails."""
         if self._replay is None or not self.automatic:
             return None
         try:
@@ -504,8 +504,8 @@ class Session:
     def _park(self, view: LossView, nodes: Sequence[Node]) -> None:
         """Hold the nodes of a large graph until the graph is gone.
 
-        Torch frees a node that Python has seen, and all such nodes below it, by recursion, for which
-        a deep graph has no stack. Whoever lets go from the loss down frees them one by one.
+        Torch frees a node that Python has seen, and all such nodes below it, by recursion, for
+        which a deep graph has no stack. Whoever lets go from the loss down frees them one by one.
         """
         if len(nodes) > _LARGE_GRAPH:
             self._parked.extend((seq, nodes[index]) for seq, index in view.seqs.items())
@@ -688,7 +688,7 @@ class Session:
                     track.frozen_lr += 1
 
     def _arm(self, states: Mapping[str, State]) -> None:
-        """Ask for a trace of the next step where a new suspicion has no traced step to explain it."""
+        """Ask for a trace of the next step where no traced step explains a new suspicion."""
         for name, state in states.items():
             track = self.audit.tracks[name]
             if state >= State.ALIVE:
@@ -746,7 +746,7 @@ class Session:
         )
 
     def _strong(self, name: str) -> bool:
-        """Say whether an operation explains a late failure, rather than a branch that did not run."""
+        """Say whether an operation explains a late failure, not a branch that did not run."""
         traced = self._evidence_for(name)
         if traced is None:
             return False
@@ -798,13 +798,16 @@ class Session:
         return any(d.code in {"GG101", "GG102"} for d in self.report.diagnostics)
 
     def _discarded(self, scene: Scene, name: str) -> bool:
-        """Say whether the graph reaches a parameter and the module's own `backward` gave nothing."""
+        """Say whether the graph reaches a parameter, and the module's own `backward` does not."""
         reached = any(name in v.params for v in scene.trace.losses)
         return reached and not any(f.edges for f in scene.flows)
 
     def _discarding(self, scene: Scene, names: Sequence[str]) -> list[Diagnostic]:
         span = syntax.method_span(type(self.model), "backward")
-        why = "the graph of the loss reaches these parameters, but `backward` left them no gradient"
+        why = (
+            "the graph of the loss reaches these parameters, "
+            "but `backward` left no gradient on them"
+        )
         return diagnose.unchanged_parameters(scene, names, why, span, self.optimizers)
 
     def _judge_updates(self, *, final: bool) -> None:
@@ -814,19 +817,15 @@ class Session:
         frozen = [n for n, t in tracks.items() if t.alive and t.frozen_lr == t.steps]
         if frozen and len(frozen) == len(tracks):
             self._said.update(frozen)
-            self.emit(
-                diagnose.unchanged_parameters(
-                    scene,
-                    frozen,
-                    "the learning rate of their `param_group` was 0 at every step",
-                    None,
-                    self.optimizers,
-                )
-            )
+            why = "the learning rate of their `param_group` was 0 at every step"
+            self.emit(diagnose.unchanged_parameters(scene, frozen, why, None, self.optimizers))
         held = [n for n, k in self._frozen_steps.items() if k and not self._trained(n)]
         if held and final:
             self._said.update(held)
-            why = "they required grad when training began and were frozen at every step of their optimizer"
+            why = (
+                "they required grad when training began "
+                "and were frozen at every step of their optimizer"
+            )
             span = diagnose.toggling_span(self.model)
             self.emit(diagnose.unchanged_parameters(scene, held, why, span, self.optimizers))
         lost = [n for n in tracks if self._late_looks and self._lost.get(n) == self._late_looks]
@@ -837,11 +836,8 @@ class Session:
         if cleared and (final or len(cleared) == len(tracks)):
             self._said.update(cleared)
             why = "the gradients were there after `backward` and gone before the optimizer step"
-            self.emit(
-                diagnose.unchanged_parameters(
-                    scene, cleared, why, definitions.clearing_span(type(self.model)), self.optimizers
-                )
-            )
+            span = definitions.clearing_span(type(self.model))
+            self.emit(diagnose.unchanged_parameters(scene, cleared, why, span, self.optimizers))
         self._judge_outsiders(scene)
 
     def _trained(self, name: str) -> bool:
@@ -976,7 +972,7 @@ class Session:
     # -- telling
 
     def emit(self, found: Iterable[Diagnostic]) -> None:
-        """Take findings into the report, unless they are switched off or suppressed in the source."""
+        """Take findings into the report, unless switched off or suppressed in the source."""
         codes = self.settings.codes
         for diagnostic in found:
             if diagnostic.code not in codes or self._suppressed(diagnostic):

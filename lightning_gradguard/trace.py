@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record one training step: which operation made which value from which, and where gradients can flow.
+"""Record one training step: which operation made which value, and where gradients can flow.
 
 A `TorchFunctionMode` sees every public torch call. From it a data-flow graph is built that includes
 the edges along which no gradient flows. Tensors are known by identity through weak references; a
@@ -7,12 +7,13 @@ recorded value keeps shape, dtype and a sequence number, never a tensor, a graph
 """
 
 import gc
+import math
 import sys
 import weakref
-from threading import get_ident
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import get_ident
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -23,11 +24,13 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack, caller_in, capture, sites_above
-from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, STEPS, Usual, pack, usual_functions
-from lightning_gradguard.usual import Slot as Slot
+from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, STEPS, Slot, Usual, pack
+from lightning_gradguard.usual import usual_functions as _usual_functions
 
-
-__all__ = ["Call", "LossView", "Off", "Recorder", "Trace", "Value", "public_name", "unseen", "walk"]
+__all__ = [
+    "Call", "LossView", "Off", "Recorder", "Slot", "Trace", "Value", "public_name", "unseen",
+    "walk",
+]  # fmt: skip
 
 # Attribute reads and bookkeeping that move no data; everything else is recorded.
 _IGNORED_METHODS = (
@@ -35,32 +38,35 @@ _IGNORED_METHODS = (
     "is_contiguous", "is_floating_point", "is_complex", "get_device", "data_ptr", "untyped_storage",
     "storage", "is_shared", "is_pinned", "is_same_size", "is_set_to", "is_inference", "__len__",
     "__repr__", "__hash__", "register_post_accumulate_grad_hook", "retain_grad",
-    "is_signed", "is_conj", "is_neg", "dim_order", "has_names", "_is_view", "__dir__", "__reduce_ex__",
-    "_typed_storage", "share_memory_", "__dlpack__", "__dlpack_device__", "is_coalesced",
+    "is_signed", "is_conj", "is_neg", "dim_order", "has_names", "_is_view", "__dir__",
+    "__reduce_ex__", "_typed_storage", "share_memory_", "__dlpack__", "__dlpack_device__",
+    "is_coalesced",
 )  # fmt: skip
 _DATA_GETTERS = frozenset({"data", "T", "mT", "H", "mH", "real", "imag"})
 # In-place calls whose result does not depend on what was there before.
-_OVERWRITES = frozenset(
-    "zero_ fill_ copy_ normal_ uniform_ random_ bernoulli_ exponential_ geometric_ cauchy_ log_normal_"
-    " set_".split()
-)
+_OVERWRITES = frozenset({
+    "zero_", "fill_", "copy_", "normal_", "uniform_", "random_", "bernoulli_", "exponential_",
+    "geometric_", "cauchy_", "log_normal_", "set_",
+})  # fmt: skip
 # Calls that change what a tensor is without counting as a write.
 _REBINDS = frozenset({"requires_grad=", "requires_grad_", "detach_", "data=", "set_"})
-_IN_PLACE_DUNDERS = frozenset(
-    "__setitem__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __imod__ __ipow__ __iand__"
-    " __ior__ __ixor__".split()
-)
-_EXITS = frozenset(
-    "item tolist numpy __array__ __float__ __int__ __bool__ __index__ __complex__ __format__"
-    " is_nonzero equal allclose __contains__".split()
-)
+_IN_PLACE_DUNDERS = frozenset({
+    "__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__",
+    "__ipow__", "__iand__", "__ior__", "__ixor__",
+})  # fmt: skip
+_EXITS = frozenset({
+    "item", "tolist", "numpy", "__array__", "__float__", "__int__", "__bool__", "__index__",
+    "__complex__", "__format__", "is_nonzero", "equal", "allclose", "__contains__",
+})  # fmt: skip
 _SHARING = frozenset({"numpy", "__array__"})  # the array shares the memory of the tensor
 _CONSTANTS = (int, float, bool, str, type(None), complex, torch.dtype, slice)
-_OPAQUE_BASE = torch.autograd.function.BackwardCFunction
+_PARTS = (*_CONSTANTS, torch.device, torch.layout, torch.memory_format)
+_OPAQUE_BASE: type[Any] = torch.autograd.function.BackwardCFunction
 FUNCTION = "torch.autograd.Function"
 DEFAULT_CALL_LIMIT = 200_000
 FREE, FED, HARD = 0, 1, 2
 _RARE = 1000
+_FEW = 3  # parents of a value that was selected or reshaped
 _KEPT_BYTES, _KEPT_TOTAL = 1 << 21, 1 << 23
 
 
@@ -68,8 +74,8 @@ class Value:
     """One version of one tensor.
 
     Attributes:
-        kind: `param`, `buffer`, `batch`, `leaf`, `op`, `alias`, `unknown`, or `shared` where only data
-            was written, through an alias without a history.
+        kind: `param`, `buffer`, `batch`, `leaf`, `op`, `alias`, `unknown`, or `shared` where only
+            data was written, through an alias without a history.
         name: parameter, buffer or batch name, else `""`.
         call: the call that made it, if any.
         parents: the values it was made from.
@@ -169,8 +175,8 @@ class LossView:
     """What the autograd graph below one loss reaches, taken just before its backward pass."""
 
     __slots__ = (
-        "children", "leaf_refs", "leaves", "names", "opaque", "params", "requires_grad", "seqs", "stack",
-        "underived", "value",
+        "children", "leaf_refs", "leaves", "names", "opaque", "params", "requires_grad", "seqs",
+        "stack", "underived", "value",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -206,12 +212,14 @@ class Trace:
         self.names_metrics = True
         self.domains: dict[Value, str] = {}
         self.made_by: dict[Value, tuple[str, int, int]] = {}  # module, number of its call, place
-        self.recognised: dict[Any, Any] = {}  # answers that would take the held tensors to find again
+        self.recognised: dict[Any, Any] = {}  # answers that the held tensors gave
 
     def keep(self, value: Value, tensor: Tensor) -> None:
         """Hold a small tensor of a cut chain until the backward pass of its loss begins."""
-        size = tensor.numel() * tensor.element_size() if tensor.layout is torch.strided else _KEPT_TOTAL
-        if value in self.kept or size > _KEPT_BYTES or self.kept_bytes + size > _KEPT_TOTAL:
+        if tensor.layout is not torch.strided or value in self.kept:
+            return
+        size = tensor.numel() * tensor.element_size()
+        if size > _KEPT_BYTES or self.kept_bytes + size > _KEPT_TOTAL:
             return
         self.kept_bytes += size
         self.kept[value] = (tensor.detach(), version_of(tensor))
@@ -222,7 +230,7 @@ class Trace:
         return entry[0] if entry is not None and version_of(entry[0]) == entry[1] else None
 
     def drop(self) -> None:
-        """Let go of every tensor; of targets beside decisions that keep a graph, the domain is noted."""
+        """Let go of every tensor; of targets beside decisions with a graph, the domain is noted."""
         if any(v.mark == HARD and v.rg for v in self.kept):
             targets = {v: t for v, (t, _) in self.kept.items() if v.mark == FREE and t.numel()}
             self.domains.update({v: domain_of(t) for v, t in targets.items()})
@@ -247,7 +255,8 @@ class Trace:
 
     def function_call(self, seq: int) -> Call | None:
         """Return the first call inside the custom Function whose node has this sequence number."""
-        inside = [c for c in self.calls if c.off is not None and c.off.how == FUNCTION and c.first_seq > seq]
+        later = [c for c in self.calls if c.off is not None and c.first_seq > seq]
+        inside = [c for c in later if c.off is not None and c.off.how == FUNCTION]
         first = min(inside, key=lambda c: (c.first_seq, c.index), default=None)
         return first if first is not None and first.first_seq == seq + 1 else None
 
@@ -263,7 +272,8 @@ class Trace:
     def _ranges(self) -> list[tuple[int, int, Call]]:
         """Return the sequence number ranges of the calls that made nodes, sorted."""
         if not hasattr(self, "_cached_ranges"):
-            found = [(c.first_seq, c.last_seq, c) for c in self.calls if c.last_seq > c.first_seq >= 0]
+            made = [c for c in self.calls if c.last_seq > c.first_seq >= 0]
+            found = [(c.first_seq, c.last_seq, c) for c in made]
             self._cached_ranges = sorted(found, key=lambda r: r[0])
         return self._cached_ranges
 
@@ -283,7 +293,7 @@ class Recorder(TorchFunctionMode):
     Cost: 3 to 8 us a torch call, no device work unless `check_values` is set.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a step consists of
         self,
         params: Mapping[str, Tensor],
         buffers: Mapping[str, Tensor] | None = None,
@@ -302,8 +312,9 @@ class Recorder(TorchFunctionMode):
         self._param_ids = {id(p): name for name, p in params.items()}
         self._buffer_ids = {id(b): name for name, b in (buffers or {}).items()}
         self._batch_ids = {id(t): (weakref.ref(t), name) for name, t in (batch or {}).items()}
-        self._compiled = any(type(m).__name__ == "OptimizedModule" for m in (modules or {}).values())
-        self._module_names = {id(m): name for name, m in (modules or {}).items()}
+        modules = modules or {}
+        self._compiled = any(type(m).__name__ == "OptimizedModule" for m in modules.values())
+        self._module_names = {id(m): name for name, m in modules.items()}
         self._live: dict[int, tuple[weakref.ref[Tensor], Value, int]] = {}
         self._stores: dict[int, dict[int, None]] = {}
         self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
@@ -323,7 +334,7 @@ class Recorder(TorchFunctionMode):
 
     # -- entering and leaving
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> Self:
         """Start recording; module names come from global hooks, no module is touched."""
         hooks = torch.nn.modules.module
         if not self._compiled:  # a compiled module warns when it meets global hooks
@@ -336,7 +347,7 @@ class Recorder(TorchFunctionMode):
         self._thresholds = gc.get_threshold()
         # A full collection in the midst of thousands of new objects would find nothing.
         gc.set_threshold(*self._thresholds[:2], _RARE * self._thresholds[2])
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -389,7 +400,7 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self,
         func: Any,  # noqa: ANN401
-        types: Any,  # noqa: ANN401, ARG002
+        types: Any,  # noqa: ANN401
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
@@ -414,7 +425,11 @@ class Recorder(TorchFunctionMode):
         return self._record(func, name, args, kwargs)
 
     def _record_usual(
-        self, usual: Usual, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]  # noqa: ANN401
+        self,
+        usual: Usual,
+        func: Any,  # noqa: ANN401
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401
         """Do what `_record` does, faster, for calls that take plain tensors and constants."""
         tensors: list[Tensor] = []
@@ -434,7 +449,11 @@ class Recorder(TorchFunctionMode):
         return out
 
     def _usual_call(
-        self, usual: Usual, func: Any, tensors: list[Tensor], given: tuple[Any, Any]  # noqa: ANN401
+        self,
+        usual: Usual,
+        func: Any,  # noqa: ANN401
+        tensors: list[Tensor],
+        given: tuple[Any, Any],
     ) -> Call | None:
         """Make the record of a call; `None` inside of a metric, whose name takes a longer look."""
         frame = sys._getframe(3)  # noqa: SLF001 - a look, no frame is kept
@@ -487,7 +506,7 @@ class Recorder(TorchFunctionMode):
             value.parents = call.inputs[:1] if usual.first_only else call.inputs
             mark = FREE
             for parent in value.parents:
-                if parent.mark > mark:
+                if parent.mark > mark:  # noqa: PLR1730 - faster
                     mark = parent.mark
             if mark:
                 hard = mark == FED and (usual.step or value.dtype not in DIFFERENTIABLE)
@@ -528,7 +547,7 @@ class Recorder(TorchFunctionMode):
         _collect(args, tensors)
         if kwargs:
             _collect(kwargs.values(), tensors)
-        call = Call(len(trace.calls), func, name, capture(4), self._modules[-1] if self._modules else "")
+        call = Call(len(trace.calls), func, name, capture(4), self._module())
         trace.seen += 1
         call.inputs = tuple([self.value(t) for t in tensors])
         call.live = tuple([t.requires_grad for t in tensors])
@@ -544,7 +563,7 @@ class Recorder(TorchFunctionMode):
         versions = [t._version if not t.is_inference() else -1 for t in tensors]  # noqa: SLF001
         return call, tensors, versions
 
-    def _after(
+    def _after(  # noqa: PLR0913, PLR0917 - what is known after a call
         self,
         call: Call,
         tensors: list[Tensor],
@@ -599,7 +618,8 @@ class Recorder(TorchFunctionMode):
 
     def _keep_above(self, value: Value, depth: int = 2) -> None:
         """Hold what a value was selected or reshaped from, as long as it still exists."""
-        for parent in value.parents if depth and value.mark == FED and len(value.parents) < 4 else ():  # noqa: PLR2004
+        near = depth and value.mark == FED and len(value.parents) <= _FEW
+        for parent in value.parents if near else ():
             entry = self._live.get(parent.tensor_id)
             tensor = entry[0]() if entry is not None and entry[1] is parent else None
             if tensor is not None and parent.kind != "param":
@@ -644,7 +664,8 @@ class Recorder(TorchFunctionMode):
             value = Value(tensor, "op")
             value.parents = tuple(self._below(tensor.grad_fn))
             value.mark = max((v.mark for v in value.parents), default=FREE)
-            call = Call(len(self.trace.calls), None, tensor.grad_fn.name(), capture(6), self._module())
+            name = tensor.grad_fn.name()
+            call = Call(len(self.trace.calls), None, name, capture(6), self._module())
             call.inputs, call.live = value.parents, tuple(v.rg for v in value.parents)
             call.first_seq, call.last_seq = value.seq, value.seq + 1
             call.outputs, value.call = [value], call
@@ -666,7 +687,8 @@ class Recorder(TorchFunctionMode):
 
     def _below(self, node: Node) -> Iterator[Value]:
         """Yield the known values that an unseen piece of graph was built on."""
-        stack, seen = [n for n, _ in node.next_functions if n is not None], set()
+        stack = [n for n, _ in node.next_functions if n is not None]
+        seen: set[Node] = set()
         while stack and len(seen) < 10_000:  # noqa: PLR2004 - a bound against endless graphs
             current = stack.pop()
             if current in seen:
@@ -695,8 +717,8 @@ class Recorder(TorchFunctionMode):
         owner = self._param_stores().get(store)
         if owner is not None and owner is not tensor:
             return self.value(owner)
-        # A leaf that requires grad was wrapped around a tensor that may be gone by now. Nothing else
-        # is taken from the dead: their memory is used again.
+        # A leaf that requires grad was wrapped around a tensor that may be gone by now. Nothing
+        # else is taken from the dead: their memory is used again.
         return self._ghosts.get(store) if tensor.requires_grad else None
 
     def _param_stores(self) -> dict[int, Tensor]:
@@ -752,7 +774,7 @@ class Recorder(TorchFunctionMode):
 
     # -- in-place writes
 
-    def _written(
+    def _written(  # noqa: PLR0913, PLR0917 - the same
         self,
         call: Call,
         tensors: list[Tensor],
@@ -776,9 +798,10 @@ class Recorder(TorchFunctionMode):
             for t, version in zip(tensors, versions, strict=True)
             if id(t) in ids and version >= 0 and t._version != version  # noqa: SLF001
         ]
-        if not changed and name.endswith("_") and tensors and tensors[0]._version != versions[0] >= 0:  # noqa: SLF001
-            return tensors[:1]
-        return changed[:1]
+        if changed or not (name.endswith("_") and tensors):
+            return changed[:1]
+        moved = tensors[0]._version != versions[0] >= 0  # noqa: SLF001
+        return tensors[:1] if moved else []
 
     def _write(self, call: Call, tensor: Tensor) -> None:
         """Give a written tensor, and every tensor that shares its storage, a new version."""
@@ -822,7 +845,8 @@ class Recorder(TorchFunctionMode):
     def _write_param(self, call: Call, tensor: Tensor) -> None:
         """Let data flow into a parameter; it stays the leaf that it is."""
         value = self.value(tensor)
-        value.parents = tuple(dict.fromkeys((*value.parents, *(v for v in call.inputs if v is not value))))
+        others = [v for v in call.inputs if v is not value]
+        value.parents = tuple(dict.fromkeys((*value.parents, *others)))
         call.outputs.append(value)
 
     def _rebind(self, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> Value:
@@ -911,11 +935,8 @@ def walk(loss: Tensor, params: Mapping[int, str]) -> tuple[LossView, list[Node]]
     view = LossView()
     view.requires_grad = loss.requires_grad
     if loss.grad_fn is None:
-        if id(loss) in params:
-            view.params[params[id(loss)]] = -1
-        elif loss.requires_grad:
-            view.leaves[id(loss)] = -1
-            view.leaf_refs[id(loss)] = weakref.ref(loss)
+        if loss.requires_grad or id(loss) in params:
+            _note_leaf(view, loss, -1, params)
         return view, []
     nodes: list[Node] = [loss.grad_fn]
     index = {loss.grad_fn: 0}
@@ -937,7 +958,7 @@ def walk(loss: Tensor, params: Mapping[int, str]) -> tuple[LossView, list[Node]]
             below.append(place)
         children.append(tuple(below))
         if below:
-            seqs[node._sequence_nr()] = position
+            seqs[node._sequence_nr()] = position  # noqa: SLF001
         if not below or kind == "NotImplemented" or isinstance(node, _OPAQUE_BASE):
             unusual.append(position)
     for position in unusual:
@@ -945,19 +966,24 @@ def walk(loss: Tensor, params: Mapping[int, str]) -> tuple[LossView, list[Node]]
     return view, nodes
 
 
+def _note_leaf(view: LossView, leaf: Tensor, position: int, params: Mapping[int, str]) -> None:
+    """Note a parameter or another leaf."""
+    name = params.get(id(leaf))
+    if name is not None:
+        view.params[name] = position
+    else:
+        view.leaves[id(leaf)] = position
+        view.leaf_refs[id(leaf)] = weakref.ref(leaf)
+
+
 def _note_unusual(view: LossView, node: Node, position: int, params: Mapping[int, str]) -> None:
     """Note leaves, nodes of custom Functions and nodes without a derivative."""
     kind = type(node)
     variable = getattr(node, "variable", None) if not view.children[position] else None
     if variable is not None:
-        name = params.get(id(variable))
-        if name is not None:
-            view.params[name] = position
-        else:
-            view.leaves[id(variable)] = position
-            view.leaf_refs[id(variable)] = weakref.ref(variable)
+        _note_leaf(view, variable, position, params)
         return
-    seq = node._sequence_nr()
+    seq = node._sequence_nr()  # noqa: SLF001
     view.seqs[seq] = position
     if kind.__name__ == "NotImplemented":
         view.underived = (*view.underived, seq)
@@ -979,7 +1005,8 @@ def public_name(func: Any, name: str) -> str:  # noqa: ANN401
     if hasattr(torch.Tensor, bare) and _is_method(func):
         return f"torch.Tensor.{bare}"
     module = getattr(func, "__module__", None) or ""
-    if module.startswith("torch.nn.") or (not hasattr(torch, bare) and hasattr(torch.nn.functional, bare)):
+    functional = not hasattr(torch, bare) and hasattr(torch.nn.functional, bare)
+    if module.startswith("torch.nn.") or functional:
         return f"torch.nn.functional.{bare}"
     return f"torch.{bare}" if hasattr(torch, bare) or not module else f"{module}.{bare}"
 
@@ -1001,7 +1028,7 @@ def _is_method(func: Any) -> bool:  # noqa: ANN401
 
 
 def _is_materialised(tensor: Tensor) -> bool:
-    return not isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)
+    return not torch.nn.parameter.is_lazy(tensor)
 
 
 def _fills(call: Call) -> bool:
@@ -1049,7 +1076,8 @@ def _constant(item: Any) -> Any:  # noqa: ANN401
 def _mark(call: Call, value: Value) -> int:
     """Say whether data of a parameter is in a value, and whether a hard decision lies before it."""
     mark = max((v.mark for v in value.parents), default=FREE)
-    if mark == FED and (call.name in STEPS or not (value.dtype.is_floating_point or value.dtype.is_complex)):
+    smooth = value.dtype.is_floating_point or value.dtype.is_complex
+    if mark == FED and (call.name in STEPS or not smooth):
         return HARD
     return mark
 
@@ -1057,10 +1085,11 @@ def _mark(call: Call, value: Value) -> int:
 def _recipe(
     args: tuple[Any, ...], kwargs: dict[str, Any], inputs: tuple[Value, ...]
 ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Return the arguments with every tensor replaced by its place, `None` where one is no constant."""
+    """Return the arguments with tensors replaced by places, `None` where one is no constant."""
     counter = iter(range(len(inputs)))
     try:
-        return tuple([_part(a, counter) for a in args]), {k: _part(v, counter) for k, v in kwargs.items()}
+        plain = tuple([_part(a, counter) for a in args])
+        return plain, {k: _part(v, counter) for k, v in kwargs.items()}
     except (TypeError, StopIteration, RuntimeError):
         return None
 
@@ -1068,10 +1097,12 @@ def _recipe(
 def _part(item: Any, counter: Iterator[int]) -> Any:  # noqa: ANN401
     if isinstance(item, Tensor):
         return Slot(next(counter))
-    if item is Ellipsis or isinstance(item, (*_CONSTANTS, torch.device, torch.layout, torch.memory_format)):
+    if item is Ellipsis or isinstance(item, _PARTS):
         return item
     if isinstance(item, (list, tuple)):
-        return type(item)([_part(i, counter) for i in item]) if type(item) in (list, tuple) else tuple(item)
+        if type(item) not in (list, tuple):
+            return tuple(item)
+        return type(item)([_part(i, counter) for i in item])
     message = "not a constant"
     raise TypeError(message)
 
@@ -1085,7 +1116,7 @@ def _caller() -> FrameType | None:
 
 
 def _library_name(frame: FrameType | None) -> str:
-    """Return the torchmetrics class or function that is running, the one that the user would name."""
+    """Return the running torchmetrics class or function, the one that the user would name."""
     functions: list[str] = []
     while frame is not None and "torch" in frame.f_code.co_filename:
         name, path = frame.f_code.co_name, frame.f_code.co_filename
@@ -1101,7 +1132,7 @@ def _library_name(frame: FrameType | None) -> str:
 
 
 def domain_of(tensor: Tensor) -> str:
-    """Return `bits`, `signs`, `integers` or `reals`: what the values of a tensor are, whatever its type."""
+    """Return `bits`, `signs`, `integers` or `reals`: what values a tensor of any type has."""
     if tensor.is_complex() or tensor.layout is not torch.strided:
         return "reals"
     if bool(((tensor == 0) | (tensor == 1)).all()):
@@ -1132,7 +1163,8 @@ def _describe_switch() -> Off:
 
 def _asks_for_inf(call: Call) -> bool:
     """Say whether a call was given an infinity, as a mask of attention scores is."""
-    return any(c in (float("inf"), float("-inf")) for c in (*call.constants, *call.keywords.values()) if isinstance(c, float))
+    given = (*call.constants, *call.keywords.values())
+    return any(isinstance(c, float) and math.isinf(c) for c in given)
 
 
 def _worst(tensor: Tensor) -> str:
@@ -1146,8 +1178,9 @@ def _worst(tensor: Tensor) -> str:
 
 
 def _ignored() -> frozenset[Any]:
-    methods = {getattr(torch.Tensor, name) for name in _IGNORED_METHODS if hasattr(torch.Tensor, name)}
-    return frozenset(methods | {torch.is_tensor, torch.is_floating_point, torch.is_complex, torch.numel})
+    names = [name for name in _IGNORED_METHODS if hasattr(torch.Tensor, name)]
+    functions = {torch.is_tensor, torch.is_floating_point, torch.is_complex, torch.numel}
+    return frozenset({getattr(torch.Tensor, name) for name in names} | functions)
 
 
 class _Ref(weakref.ref[Tensor]):
@@ -1159,7 +1192,7 @@ class _Ref(weakref.ref[Tensor]):
 
 _new_value: Any = object.__new__
 _NOT_YET = (None, None)
-_USUAL = usual_functions(
+_USUAL = _usual_functions(
     _EXITS
     | _REBINDS
     | _IN_PLACE_DUNDERS
@@ -1167,6 +1200,6 @@ _USUAL = usual_functions(
 )
 _IGNORED = _ignored()
 _dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
-_sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # noqa: SLF001
+_sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]  # noqa: SLF001
 if sys.implementation.name != "cpython":  # pragma: no cover - instruction offsets are CPython's
     _IGNORED = frozenset()

@@ -50,8 +50,8 @@ def train(
     guard = GradGuard(**options)
     settings: dict[str, Any] = {
         "max_steps": module.EXPECT.get("steps", 3), "accelerator": "cpu", "devices": 1,
-        "logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False,
-        "num_sanity_val_steps": 0,
+        "logger": False, "enable_checkpointing": False, "enable_progress_bar": False,
+        "enable_model_summary": False, "num_sanity_val_steps": 0,
     } | getattr(module, "TRAINER", {})  # fmt: skip
     extra = list(module.callbacks()) if hasattr(module, "callbacks") else []
     error: Exception | None = None

@@ -348,7 +348,7 @@ def test_trace_stops_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_deep_graph_is_freed_after_it_was_walked() -> None:
-    """A chain of 100,000 nodes is let go of; torch frees it by recursion once Python has seen it."""
+    """A chain of 100,000 nodes is let go of; torch frees by recursion what Python has seen."""
     program = """
 import torch
 from torch import nn

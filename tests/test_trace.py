@@ -760,7 +760,7 @@ class TestCompiled:
 
     def test_compiled_module_is_called_without_a_warning(self) -> None:
         """Torch has nothing to say about the recorder."""
-        layer = torch.compile(nn.Linear(3, 1), backend="eager")
+        layer: Any = torch.compile(nn.Linear(3, 1), backend="eager")
         layer(torch.ones(2, 3))
         with (
             torch.compiler.set_stance("force_eager"),

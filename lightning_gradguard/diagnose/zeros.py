@@ -136,9 +136,7 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     )
 
 
-def _places(
-    scene: Scene, kill: Kill | None, call: Call | None, stack: Stack
-) -> tuple[Span, ...]:
+def _places(scene: Scene, kill: Kill | None, call: Call | None, stack: Stack) -> tuple[Span, ...]:
     """Return the further places that a zero has to do with."""
     backward = backward_span(scene, kill) if kill is not None else ()
     layer = layer_span(scene.model, call.module) if call is not None else ()
