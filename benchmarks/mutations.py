@@ -436,9 +436,8 @@ random layers.
   that cancel are normal for biases.
 - **Two faults in a row.** Of two operations that both stop a gradient one is named. It may be the
   other one.
-- **Experts.** An expert that a hard choice leaves out is said after `patience` steps without a gradient, whether or
-  not a later batch would have chosen it.
-  reported as late.
+- **Experts.** An expert that a hard choice leaves out is said after `patience` steps without
+  a gradient, whether or not a later batch would have chosen it.
 
 What came out of operations that torch itself refuses (an index of the wrong type, a call on a
 number) is no part of the tables.

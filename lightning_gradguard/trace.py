@@ -24,8 +24,15 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from lightning_gradguard import ops
 from lightning_gradguard.source import Stack, caller_in, capture, sites_above
-from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, STEPS, Slot, Usual, pack
-from lightning_gradguard.usual import usual_functions as _usual_functions
+from lightning_gradguard.usual import (
+    DIFFERENTIABLE,
+    FIRST_ONLY,
+    STEPS,
+    Slot,
+    Usual,
+    pack,
+    usual_functions,
+)
 
 __all__ = [
     "Call", "LossView", "Off", "Recorder", "Slot", "Trace", "Value", "public_name", "unseen",
@@ -1192,7 +1199,7 @@ class _Ref(weakref.ref[Tensor]):
 
 _new_value: Any = object.__new__
 _NOT_YET = (None, None)
-_USUAL = _usual_functions(
+_USUAL = usual_functions(
     _EXITS
     | _REBINDS
     | _IN_PLACE_DUNDERS

@@ -13,6 +13,8 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
+# Scripts that processes of a test run; they cannot be imported outside of a job.
+collect_ignore = ["ranks", "cases"]
 ROOT = Path(__file__).resolve().parent.parent
 Fit = Callable[..., tuple[pl.Trainer, Exception | None]]
 QUIET: dict[str, Any] = {

@@ -68,7 +68,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> "Session"
     """Hand out a session in a folder with the models."""
     for name in ("GRADGUARD", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
-    pytester.makepyfile(models=MODEL)
+    pytester.makepyfile(toy_models=MODEL)
     return Session(pytester)
 
 
@@ -80,7 +80,7 @@ class Session:
 
     def __call__(self, tests: str, *options: str, process: bool = False) -> pytest.RunResult:
         """Write the tests and run them, in this process unless another one is asked for."""
-        self.pytester.makepyfile(test_it=f"import pytest\nfrom models import *\n{tests}")
+        self.pytester.makepyfile(test_it=f"import pytest\nfrom toy_models import *\n{tests}")
         kind = self.pytester.runpytest_subprocess if process else self.pytester.runpytest_inprocess
         return kind(*QUIET, *options)
 
@@ -95,7 +95,7 @@ class TestOption:
         result.stdout.fnmatch_lines(
             [
                 "error?GG101?: the loss is not connected to any trainable parameter",
-                " *--> models.py:*:* in Cut.training_step",
+                " *--> toy_models.py:*:* in Cut.training_step",
                 "*`argmax` returns integer indices*",
             ]
         )
@@ -278,7 +278,7 @@ def test_half(): train(Half())
         run.pytester._monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(target))
         result = run(self.TESTS, "--gradguard=warn")
         commands = re.findall(
-            r"^::warning file=models.py,line=.*$", result.stdout.str(), re.MULTILINE
+            r"^::warning file=toy_models.py,line=.*$", result.stdout.str(), re.MULTILINE
         )
         assert len(commands) == 1
         assert "title=GG106 unused-parameters::" in commands[0]
