@@ -10,7 +10,7 @@ from lightning_gradguard.lineage import Cut, Term
 from lightning_gradguard.metrics import Metric, recognise
 from lightning_gradguard.source import Span
 from lightning_gradguard.surrogate import Surrogate, metric_lines, surrogate
-from lightning_gradguard.trace import HARD, Call, LossView, Trace, Value
+from lightning_gradguard.trace import Call, LossView, Trace, Value
 
 __all__ = [
     "for_cut",
@@ -180,16 +180,6 @@ def recognised(
         trace.recognised[key] = recognise(trace, cut, goal)
     found: Metric | None = trace.recognised[key]
     return found
-
-
-def metric_of_step(trace: Trace, call: Call | None) -> str | None:
-    """Return the torchmetrics class of a chain that keeps its graph and loses its derivative."""
-    view = trace.losses[-1] if trace.losses else None
-    hard = [o for o in call.outputs if o.mark == HARD] if call is not None else []
-    if view is None or view.value is None or call is None or not call.inputs or not hard:
-        return None
-    found = recognised(trace, Cut(call, call.inputs[0], hard[0]), view)
-    return found.name if found is not None and found.kind != "integer" else None
 
 
 def operand_node(node: ast.AST | None, term: Term) -> ast.AST | None:

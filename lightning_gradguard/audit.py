@@ -29,7 +29,6 @@ class Audit:
     def __init__(self) -> None:
         self.tracks: dict[str, Track] = {}
         self.numels: dict[str, int] = {}  # where a parameter does not tell its own
-        self.norm_squared = 0.0
         self._groups: dict[int, _Group] = {}
         self._suspects: dict[str, None] = {}
         self._sampler: tuple[tuple[int, ...], Sampler | None] | None = None

@@ -116,7 +116,6 @@ class Session:
         self._weights_seen: dict[int, int] = {}
         self._samples: dict[str, list[float]] = {}
         self._ungraded: dict[str, int] = {}
-        self._versions: dict[str, int] = {}
         self._used_patterns: set[str] = set()
         self._stance: Any = None
         self._off: set[str] = set()
@@ -217,7 +216,6 @@ class Session:
         self._batches += 1
         if self._batches == 1:
             self._first_step = step
-        if self._batches == 1:
             self._remember_values()
         if (first or self._armed) and "trace" not in self._off:
             self._armed = False
@@ -778,8 +776,7 @@ class Session:
             self._conclude(scene, group, zero=zero)
 
     def _conclude(self, scene: Scene, names: list[str], *, zero: bool) -> None:
-        stale = self._stale_names()
-        names = [n for n in names if n not in stale]
+        names = [n for n in names if n not in self._said]
         discarded = [n for n in names if not zero and self._discarded(scene, n)]
         rest = [n for n in names if n not in discarded]
         if discarded:
@@ -896,9 +893,6 @@ class Session:
                 if name not in self._samples:
                     self._samples[name] = value_sample(param)
 
-    def _stale_names(self) -> set[str]:
-        return self._said
-
     def _judge_outsiders(self, scene: Scene) -> None:
         outside = {
             n: p
@@ -958,10 +952,13 @@ class Session:
     def _judge_terms(self) -> None:
         """GG103 once more, with what the backward pass did."""
         now = self._now
-        for flow in now.flows if now is not None and now.step == self._first_step else ():
-            self.emit(diagnose.flat_terms(self._scene(now), flow))
-        if now is not None and now.step == self._first_step and self.automatic:
-            self.emit(diagnose.unsummed_terms(self._scene(now)))
+        if now is None or now.step != self._first_step:
+            return
+        scene = self._scene(now)
+        for flow in now.flows:
+            self.emit(diagnose.flat_terms(scene, flow))
+        if self.automatic:
+            self.emit(diagnose.unsummed_terms(scene))
 
     def judge_hidden(self) -> None:
         """GG107: leaves of the loss that are no parameters of the module."""
@@ -973,9 +970,8 @@ class Session:
 
     def emit(self, found: Iterable[Diagnostic]) -> None:
         """Take findings into the report, unless switched off or suppressed in the source."""
-        codes = self.settings.codes
         for diagnostic in found:
-            if diagnostic.code not in codes or self._suppressed(diagnostic):
+            if not self.wants(diagnostic):
                 continue
             if self.report.add(diagnostic) and diagnostic.severity is not Severity.INFO:
                 self.fresh.append(diagnostic)

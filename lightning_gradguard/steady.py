@@ -64,7 +64,6 @@ class Track:
         nonfinite: steps with NaN or inf in a row.
         cleared: steps at which a gradient was there after backward and gone before the optimizer.
         frozen_lr: observed steps with a learning rate of 0.
-        unmoved: steps after which the version counter of the parameter had not changed.
     """
 
     numel: int
@@ -79,7 +78,6 @@ class Track:
     nonfinite_ever: bool = False
     cleared: int = 0
     frozen_lr: int = 0
-    unmoved: int = 0
     clock: Clock | None = None
     joined: int = 0
 
