@@ -346,21 +346,13 @@ class Lineage:
 
     def dead_terms(self, view: LossView) -> list[Term]:
         """Return the additive parts of a loss whose way to the parameters is cut."""
-        if view.value is None:
-            return []
-        found: list[tuple[Call, int, Value | None]] = []
-        spine: set[Value] = set()
-        self._descend(view.value, found, spine)
-        if not found:
-            return []
+        spine, found = self._spine(view)
         terms = [t for t in (self._term(*f) for f in found) if t.cuts]
         return [] if any(_is_relabel(t, spine) for t in terms) else terms
 
     def live_terms(self, view: LossView) -> list[Term]:
         """Return the operands of the sums that a loss is made of which do carry a gradient."""
-        spine: set[Value] = set()
-        if view.value is not None:
-            self._descend(view.value, [], spine)
+        spine, _ = self._spine(view)
         return [
             Term(call, position, operand, ())
             for value in spine
@@ -371,9 +363,7 @@ class Lineage:
 
     def discarded_sums(self, view: LossView) -> list[Call]:
         """Return sums with a part of the loss whose result nobody reads, as `loss.add(penalty)`."""
-        spine: set[Value] = set()
-        if view.value is not None:
-            self._descend(view.value, [], spine)
+        spine, _ = self._spine(view)
         used = self.trace.uses()
         return [c for c in self.trace.calls if _is_lost_sum(c, spine, used)]
 
@@ -404,11 +394,15 @@ class Lineage:
         self._link()
         return [e for e in self._backlinks.get(call.index, []) if _number_comes_from(e, call)]
 
-    def _descend(
-        self, top: Value, found: list[tuple[Call, int, Value | None]], spine: set[Value]
-    ) -> None:
-        """Walk down sums and scalings; collect operands that cannot carry a gradient."""
-        stack = [top]
+    def _spine(self, view: LossView) -> tuple[set[Value], list[tuple[Call, int, Value | None]]]:
+        """Walk down the sums and scalings of a loss.
+
+        Returns:
+            The values met on the way, and the operands there that cannot carry a gradient.
+        """
+        spine: set[Value] = set()
+        found: list[tuple[Call, int, Value | None]] = []
+        stack = [view.value] if view.value is not None else []
         while stack:
             value = stack.pop()
             if value in spine:
@@ -426,6 +420,7 @@ class Lineage:
                     found.append((call, position, operand))
             if call.name in _ADDITIVE and any(_is_number(c) and c != 0 for c in call.constants):
                 found.append((call, -1, None))
+        return spine, found
 
 
 def _is_lost_sum(call: Call, spine: set[Value], used: Mapping[Value, list[Call]]) -> bool:

@@ -147,15 +147,12 @@ class Session:
 
     def names(self) -> dict[int, str]:
         """Return id -> user's name for every registered parameter, tied ones once."""
-        found: dict[int, str] = {}
-        for name, param in self.model.named_parameters():
-            found.setdefault(id(param), _PREFIXES.sub("", name))
-        return found
+        return _names_of(self.model)
 
     def judged(self, optimizer: Any = None) -> dict[str, Tensor]:  # noqa: ANN401
         """Return name -> parameter that requires grad and sits in an optimizer."""
         held = [optimizer] if optimizer is not None else self.optimizers
-        params = [p for o in held for g in getattr(o, "param_groups", ()) for p in g["params"]]
+        params = _params_of(*held)
         live = [p.requires_grad for p in params]
         known = self._judged.get(id(optimizer))
         if not self._names_stale and known is not None and known.holds(params, live):
@@ -390,9 +387,9 @@ class Session:
 
     def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:  # noqa: ANN401
         return Recorder(
-            {_PREFIXES.sub("", n): p for n, p in model.named_parameters()},
+            {_clean(n): p for n, p in model.named_parameters()},
             dict(model.named_buffers()),
-            {_PREFIXES.sub("", n): m for n, m in model.named_modules()},
+            {_clean(n): m for n, m in model.named_modules()},
             batch_tensors(batch),
             step=self.step,
             **options,
@@ -411,7 +408,10 @@ class Session:
                 loss = self._replay.run(twin)
             if loss is None or recorder.trace.fault is not None:
                 return None
-            self._trace_backward(traced, recorder, twin, loss)
+            self._walk(traced, twin, loss)
+            for flow in traced.flows:
+                loss.sum().backward()
+                flow.close()
         except Exception as fault:  # noqa: BLE001 - the first run of the step has its own error
             self.report.add_limit(
                 f"the failing step could not be repeated: {type(fault).__name__}: {fault}"
@@ -421,20 +421,16 @@ class Session:
             self._release_compiler()
         return traced
 
-    def _trace_backward(
-        self, traced: _Traced, recorder: Recorder, twin: nn.Module, loss: Tensor
-    ) -> None:
-        """Walk the graph of a repeated loss and watch its backward pass."""
-        names = {id(p): _PREFIXES.sub("", n) for n, p in reversed(list(twin.named_parameters()))}
-        view, nodes = walk(loss, names)
-        view.value = recorder.value(loss)
+    def _walk(self, traced: _Traced, model: nn.Module, loss: Tensor) -> LossView:
+        """Walk the graph of a loss, tie it to its trace, and hook what its backward pass meets."""
+        assert traced.recorder is not None  # noqa: S101 - asked while a step is traced
+        view, nodes = walk(loss, _names_of(model))
+        view.value = traced.recorder.value(loss)
         traced.trace.losses.append(view)
-        if nodes and loss.requires_grad:
-            flow = Flow(view, nodes)
-            traced.flows.append(flow)
-            loss.sum().backward()
-            flow.close()
+        if nodes:
+            traced.flows.append(Flow(view, nodes))
         self._park(view, nodes)
+        return view
 
     def _explain_dead_loss(self) -> None:
         """GG101 in an untraced step: torch is about to raise, so the step is run once more."""
@@ -442,7 +438,7 @@ class Session:
         if traced is not None and traced.trace.losses:
             self.emit(diagnose.disconnected_loss(self._scene(traced), traced.trace.losses[-1]))
         else:
-            scene = self._scene(_Traced(self.step, Trace(self.step)))
+            scene = self._scene(self._untraced())
             self.emit(diagnose.untraced_loss(scene, capture()))
 
     def _enter(self) -> None:
@@ -482,21 +478,13 @@ class Session:
             self._at_loss(self._look(loss))
 
     def _look(self, loss: Tensor) -> LossView:
-        """Walk the graph of a loss, tie it to the trace, and watch its backward pass."""
+        """Look at the graph of a loss of the step under way, and at leaves that nobody knows."""
         now = self._now
         assert now is not None  # noqa: S101 - asked while a step is traced
-        assert now.recorder is not None  # noqa: S101
-        names = {
-            id(p): _PREFIXES.sub("", n) for n, p in reversed(list(self.model.named_parameters()))
-        }
-        view, nodes = walk(loss, names)
-        view.value = now.recorder.value(loss)
-        now.trace.keep(view.value, loss)
-        now.trace.losses.append(view)
+        view = self._walk(now, self.model, loss)
+        if view.value is not None:
+            now.trace.keep(view.value, loss)
         self._look_for_hidden(now, view)
-        if nodes:
-            now.flows.append(Flow(view, nodes))
-        self._park(view, nodes)
         return view
 
     def _park(self, view: LossView, nodes: Sequence[Node]) -> None:
@@ -522,7 +510,7 @@ class Session:
         why = f"the step makes more than {calls:,} torch calls"
         self._off.add("trace")
         self.report.add_limit(f"the operations of a step were not traced: {why}")
-        scene = self._scene(_Traced(self.step, Trace(self.step)))
+        scene = self._scene(self._untraced())
         self.emit(diagnose.unchecked(scene, "the operations of a step", why))
 
     def _finish_trace(self) -> None:
@@ -545,8 +533,12 @@ class Session:
         if now.trace.losses or (now.trace.calls and not self.automatic):
             self._kept.append(now)
 
+    def _untraced(self) -> _Traced:
+        """Return the record of a step of which nothing was traced."""
+        return _Traced(self.step, Trace(self.step))
+
     def _scene(self, traced: _Traced | None = None, when: str = "") -> Scene:
-        traced = traced or (self._kept[-1] if self._kept else _Traced(self.step, Trace(self.step)))
+        traced = traced or (self._kept[-1] if self._kept else self._untraced())
         judged = self._judged_ever or self.judged()
         sizes = self.audit.numels
         return Scene(
@@ -569,7 +561,7 @@ class Session:
             bare: leave the trace out, so that the scene is the same on every rank.
         """
         traced = None if bare else self._now
-        return self._scene(traced or _Traced(self.step, Trace(self.step)), when)
+        return self._scene(traced or self._untraced(), when)
 
     # -- at the loss
 
@@ -600,13 +592,7 @@ class Session:
 
     def _leaf_is_stray(self, view: LossView) -> bool:
         """Say whether no leaf of the loss is trained by an optimizer."""
-        held = {
-            id(p)
-            for o in self.optimizers
-            for g in getattr(o, "param_groups", ())
-            for p in g["params"]
-        }
-        return not any(key in held for key in view.leaves)
+        return {id(p) for p in _params_of(*self.optimizers)}.isdisjoint(view.leaves)
 
     # -- states
 
@@ -654,8 +640,7 @@ class Session:
 
     def _note_unseen_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Say that weights moved although no step of their optimizer was seen."""
-        groups = getattr(optimizer, "param_groups", ())
-        version = sum(version_of(p) for g in groups for p in g["params"])
+        version = sum(map(version_of, _params_of(optimizer)))
         before = self._weights_seen.get(id(optimizer), version)
         self._weights_seen[id(optimizer)] = version
         if version != before and id(optimizer) not in self._stepped:
@@ -710,9 +695,7 @@ class Session:
             return
         self._said.update([*names, "GG204"])
         traced = self._run_again() or self._now
-        scene = self._scene(
-            traced or _Traced(self.step, Trace(self.step)), f"at global step {self.step}"
-        )
+        scene = self._scene(traced or self._untraced(), f"at global step {self.step}")
         seen = (
             traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
         )
@@ -771,7 +754,7 @@ class Session:
             groups.setdefault((id(traced), zero, when), []).append(name)
         by_id = {id(t): t for t in [*self._kept, None]}
         for (key, zero, when), group in groups.items():
-            scene = self._scene(by_id.get(key) or _Traced(self.step, Trace(self.step)), when)
+            scene = self._scene(by_id.get(key) or self._untraced(), when)
             scene.hopeless = all(t.never for t in self.audit.tracks.values())
             self._conclude(scene, group, zero=zero)
 
@@ -844,11 +827,10 @@ class Session:
     def _count_frozen(self, optimizer: Any) -> None:  # noqa: ANN401
         """Count the steps of an optimizer at which once trainable parameters are frozen."""
         names = self.names()
-        for group in getattr(optimizer, "param_groups", ()):
-            for param in group["params"]:
-                name = names.get(id(param))
-                if name in self._samples and not param.requires_grad and not self._ignored(name):
-                    self._frozen_steps[name] = self._frozen_steps.get(name, 0) + 1
+        for param in _params_of(optimizer):
+            name = names.get(id(param))
+            if name in self._samples and not param.requires_grad and not self._ignored(name):
+                self._frozen_steps[name] = self._frozen_steps.get(name, 0) + 1
 
     # -- parameters outside of the optimizers
 
@@ -859,14 +841,8 @@ class Session:
 
     def _outsiders(self) -> dict[str, Tensor]:
         """Return registered parameters that require grad and sit in no optimizer."""
-        held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
-        names = self.names()
-        found = {
-            names[id(p)]: p
-            for p in self.model.parameters()
-            if p.requires_grad and id(p) not in held
-        }
-        return {n: p for n, p in found.items() if not self._ignored(n)}
+        held = {id(p) for p in _params_of(*self._all_optimizers())}
+        return {n: p for n, p in self.trainable().items() if id(p) not in held}
 
     def _all_optimizers(self) -> list[Any]:
         own = [
@@ -908,9 +884,7 @@ class Session:
             return
         self._said.update(outside)
         registered = {id(p) for p in self.model.parameters()}
-        held = [
-            p for o in self.optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]
-        ]
+        held = _params_of(*self.optimizers)
         stale = [p for p in held if id(p) not in registered and p.grad is None]
         if stale:
             self.emit(
@@ -931,7 +905,7 @@ class Session:
     def _look_for_hidden(self, now: _Traced, view: LossView) -> None:
         """Name the leaves of a loss that are no parameters of the module, while they are alive."""
         tensors = [t for ref in view.leaf_refs.values() if (t := ref()) is not None]
-        held = {id(p) for o in self._all_optimizers() for g in o.param_groups for p in g["params"]}
+        held = {id(p) for p in _params_of(*self._all_optimizers())}
         strays = [
             t
             for t in tensors
@@ -1022,7 +996,7 @@ class Session:
         why = f"{type(fault).__name__}: {fault}"
         self.report.add_limit(f"the {part} failed with {why}")
         try:
-            scene = self._scene(_Traced(self.step, Trace(self.step)))
+            scene = self._scene(self._untraced())
             self.emit(diagnose.unchecked(scene, f"the {part}", why))
         except Exception:  # noqa: BLE001 - what stays is the log
             _log.exception("gradguard: what failed cannot be put into the report either")
@@ -1083,6 +1057,21 @@ class _Judged:
         if live != self.live or len(params) != len(self.params):
             return False
         return all(map(is_, params, self.params))
+
+
+def _clean(name: str) -> str:
+    """Return the user's name of a parameter or module, without what wrappers put into it."""
+    return _PREFIXES.sub("", name)
+
+
+def _names_of(model: nn.Module) -> dict[int, str]:
+    """Return id -> user's name of every parameter of a module, tied ones once."""
+    return {id(p): _clean(n) for n, p in model.named_parameters()}
+
+
+def _params_of(*optimizers: Any) -> list[Tensor]:  # noqa: ANN401
+    """Return what some optimizers hold, in their order."""
+    return [p for o in optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]]
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
