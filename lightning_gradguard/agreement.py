@@ -367,7 +367,7 @@ class Agreement:
         return _Record(event, found, faults, self._facts(), suspect=suspect, **more)
 
     def _facts(self) -> dict[str, Any]:
-        self._try("audit", self.session._update_report)  # noqa: SLF001 - the session's own summary
+        self._try("audit", self.session.update_report)
         facts = asdict(Facts())
         return {name: getattr(self.session.report, name) for name in facts}
 

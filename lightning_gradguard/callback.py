@@ -160,7 +160,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._session = Session(
                 self.settings, self.report if trainer.world_size == 1 else Report()
             )
-            self._session.names_metrics = self.metrics != "off"
+            self._session.tracer.names_metrics = self.metrics != "off"
             self._session.on_metrics = self._routing.watch if self._routing is not None else None
             self._gallery = Gallery(
                 self.report, self.report_path, self.figure_path, self.figure_every_n_steps

@@ -10,7 +10,17 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "lightning_gradguard"
 HEAVY = ("torch", "pytorch_lightning", "lightning", "torchmetrics", "matplotlib", "jinja2", "numpy")
-LIGHT = ("", ".rules", ".report", ".source", ".environment", ".pytest_plugin", ".__main__", ".html")
+LIGHT = (
+    "",
+    ".rules",
+    ".report",
+    ".drawing.sarif",
+    ".source",
+    ".environment",
+    ".pytest_plugin",
+    ".__main__",
+    ".html",
+)
 CORE = ("ops", "source", "trace", "lineage", "audit", "flow", "diagnose", "session", "syntax")
 
 
@@ -75,6 +85,33 @@ class TestCore:
         assert "torch" in imported_names(PACKAGE / "audit.py")
         assert "torch" in imported_names(PACKAGE / "testing.py")
         assert "matplotlib" in imported_names(PACKAGE / "plots.py", everywhere=True)
+
+
+class TestMetrics:
+    """The parts of `metrics` build on each other in one direction."""
+
+    LAYERS = (
+        "operations", "metric", "pieces", "decisions", "draws", "fitting", "outside", "recognition",
+    )  # fmt: skip
+
+    def test_imports_point_one_way(self) -> None:
+        """A part imports only parts that come before it, and every part is in the list."""
+        files = {p.stem: p for p in (PACKAGE / "metrics").glob("*.py") if p.stem != "__init__"}
+        assert set(files) == set(self.LAYERS)
+        for place, name in enumerate(self.LAYERS):
+            assert _parts(files[name]) <= set(self.LAYERS[:place])
+
+    def test_would_notice_an_import(self) -> None:
+        """The reader finds what is there."""
+        assert "fitting" in _parts(PACKAGE / "metrics" / "recognition.py")
+
+
+def _parts(path: Path) -> set[str]:
+    """Return the parts of `metrics` that a part imports."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    modules = [n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)]
+    own = "lightning_gradguard.metrics."
+    return {m.removeprefix(own) for m in modules if m.startswith(own)}
 
 
 class TestFace:

@@ -17,7 +17,8 @@ from tracing import marked
 from lightning_gradguard import GradGuard
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic
-from lightning_gradguard.session import Session, Settings, batch_tensors
+from lightning_gradguard.session import Session, Settings
+from lightning_gradguard.tracer import batch_tensors
 
 Fit = Callable[..., tuple[pl.Trainer, Exception | None]]
 Train = Callable[..., Report]
@@ -339,6 +340,23 @@ class TestManual:
         notes = [found.code for found in report.diagnostics if "behind the back" in found.message]
         assert notes == (["GG901"] if mode == "raw" else [])
         assert (report.trained, report.total) == (6, 6)
+
+    def test_frozen_under_a_wrapper_is_found(self, train: Train) -> None:
+        """Frozen at every step of its optimizer, and named without the name of the wrapper."""
+
+        class Wrapped(Manual):
+            def training_step(self, batch: Tensor, batch_idx: int) -> None:
+                self.spare.requires_grad_(requires_grad=False)
+                super().training_step(batch, batch_idx)
+
+        model = Wrapped()
+        model.mode = "plain"
+        wrapper = nn.Module()
+        wrapper._orig_mod = model.spare  # type: ignore[assignment]
+        model.spare = wrapper  # type: ignore[assignment]
+        wrapper.forward = wrapper._orig_mod.forward  # type: ignore[assignment,union-attr]
+        found = only(train(model), "GG403")
+        assert found.params == ("spare.weight", "spare.bias")
 
     @pytest.mark.parametrize("mode", ["plain", "backward"])
     def test_dead_optimizer_is_found(self, train: Train, mode: str) -> None:

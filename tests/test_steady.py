@@ -286,7 +286,7 @@ def test_session_notices_what_optimizers_hold() -> None:
     model[0].requires_grad_(requires_grad=False)
     assert list(session.judged(optimizer)) == ["1.weight", "1.bias"]
     model[1].weight = nn.Parameter(torch.ones(2, 2))
-    session._names_stale = True
+    session.roster.stale = True
     assert list(session.judged(optimizer)) == ["1.bias"]
 
 
@@ -338,12 +338,12 @@ def test_trace_stops_at_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     loss = model(x).detach().sum()
     for _ in range(50):
         loss = loss + 1.0
-    assert session._now is not None
-    assert len(session._now.trace.calls) == 20
+    assert session.tracer.now is not None
+    assert len(session.tracer.now.trace.calls) == 20
     session.before_backward(loss)
     session.end_batch()
     assert [d.code for d in session.report.diagnostics] == ["GG901"]
-    assert not session._kept
+    assert not session.tracer.kept
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from lightning_gradguard.source import locate
 from lightning_gradguard.trace import FUNCTION, Call, Recorder, Trace, Value, public_name, walk
+from lightning_gradguard.trace.book import Book
 
 
 class Step:
@@ -618,7 +619,7 @@ class TestMemory:
         assert made.trace.kept
         made.recorder.forget()
         assert not made.trace.kept
-        assert not made.recorder._live
+        assert not made.recorder._book.live
 
     def test_large_tensors_are_never_held(self) -> None:
         """What is held is bounded."""
@@ -643,9 +644,16 @@ class TestMemory:
 class TestSafety:
     """Errors, limits and other modes."""
 
-    @pytest.mark.parametrize("part", ["_before", "_after", "_after_usual", "_switch_grad", "_bind"])
+    @pytest.mark.parametrize(
+        ("owner", "part"),
+        [
+            *((Recorder, name) for name in ("_before", "_after", "_after_usual", "_switch_grad")),
+            (Book, "bind"),
+            (Book, "value"),
+        ],
+    )
     def test_bug_in_the_recorder_ends_the_recording_only(
-        self, monkeypatch: pytest.MonkeyPatch, part: str
+        self, monkeypatch: pytest.MonkeyPatch, owner: type, part: str
     ) -> None:
         """The user's step goes on as if nobody watched."""
 
@@ -657,7 +665,7 @@ class TestSafety:
                 best = w.clone().add_(1).topk(1).values
             return (w.exp() * best).sum()
 
-        monkeypatch.setattr(Recorder, part, broken)
+        monkeypatch.setattr(owner, part, broken)
         w = nn.Parameter(torch.linspace(0.1, 0.6, 6).reshape(2, 3))
         with Recorder({"w": w}) as recorder:
             out = compute(w, w)

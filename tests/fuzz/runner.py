@@ -20,6 +20,7 @@ import torch
 from grammar import Expectation, Program, write
 from torch import Tensor
 
+from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.session import Session, Settings
 
@@ -37,7 +38,7 @@ class Truth:
     """What backward did: name -> states over the steps, and torch's own error."""
 
     states: dict[str, list[str]] = field(default_factory=dict)
-    error: RuntimeError | None = None
+    error: Exception | None = None
     dead: bool = False
 
     def named(self, state: str) -> set[str]:
@@ -105,10 +106,8 @@ def train(module: ModuleType, session: Session, seed: int = 0) -> Truth:
             session.attach(model, [optimizer], automatic=True, scaled=False)
             _step(model, optimizer, session, step, truth)
         session.finish()
-    except Exception as error:
+    except (RuntimeError, ArithmeticError, ValueError) as error:
         session.failed(error)
-        if not isinstance(error, RuntimeError):
-            raise
         truth.error = error
     finally:
         torch.set_grad_enabled(True)
@@ -117,7 +116,7 @@ def train(module: ModuleType, session: Session, seed: int = 0) -> Truth:
 
 def _step(model: Any, optimizer: Any, session: Session, step: int, truth: Truth) -> None:
     batch = (torch.randn(4, 3),)
-    session.begin_batch(step, batch)
+    session.begin_batch(step, batch, Replay(model, (batch, step)))
     loss = model.training_step(batch, step)
     optimizer.zero_grad()
     session.before_backward(loss)

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A traced step in, the parts of it that lie between scores, a target and one scalar out."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from lightning_gradguard.trace import FED, FREE, HARD, Call, Trace, Value
+
+__all__ = [
+    "Piece",
+    "downstream",
+    "hard_scalars",
+    "is_data",
+    "leaves_of",
+    "lineage_of",
+    "moment",
+    "pieces",
+    "upstream",
+]
+
+_MAX_TRIES = 30
+_MAX_SCALARS = 12
+
+
+@dataclass(slots=True)
+class Piece:
+    """The part of the graph between the scores of the model, the target, and one scalar."""
+
+    trace: Trace
+    goal: Value
+    scores: Value
+    target: Value
+    others: tuple[Value, ...]
+    calls: list[Call]
+    decision: Call
+    inside: set[Value]
+    sides: list[Value]
+
+    def derived(self, value: Value) -> bool:
+        """Say whether a value outside of the chain is made from the target."""
+        return value not in self.inside and self.target in leaves_of(value, {self.target})
+
+
+def pieces(trace: Trace, goal: Value) -> Iterator[Piece]:
+    """Yield the ways to split what is above a scalar into scores, target and the rest."""
+    above = upstream(goal)
+    fed = [v for v in above if v.mark == FED and v.kind != "param" and v.dtype.is_floating_point]
+    fed.sort(key=moment, reverse=True)
+    for scores in fed[:_MAX_TRIES]:
+        inside, calls, sides = _between(trace, scores, goal, above)
+        if sides is None:
+            continue
+        decision = next((c for c in calls if any(o.mark == HARD for o in c.outputs)), None)
+        if decision is None:
+            return
+        targets = list(_targets(sides))
+        for target, others in targets:
+            yield Piece(trace, goal, scores, target, others, calls, decision, inside, sides)
+        if targets:
+            return
+
+
+def _between(
+    trace: Trace, scores: Value, goal: Value, above: Mapping[Value, int]
+) -> tuple[set[Value], list[Call], list[Value] | None]:
+    """Return values, calls and side inputs between scores and goal; no sides if others feed in."""
+    inside, calls, sides = {scores}, [], dict[Value, None]()
+    first = scores.call.index if scores.call is not None else 0
+    for call in trace.calls[first:]:
+        if inside.isdisjoint(call.inputs):
+            continue
+        made = [o for o in call.outputs if o in above and not inside.isdisjoint(o.parents)]
+        if not made:
+            continue
+        inside.update(made)
+        calls.append(call)
+        for value in call.inputs:
+            if value not in inside:
+                sides[value] = None
+    if goal not in inside or any(_is_fed(v, inside) for v in sides):
+        return inside, calls, None
+    return inside, calls, list(sides)
+
+
+def _is_fed(value: Value, inside: set[Value]) -> bool:
+    """Say whether data of a parameter comes into a side input from elsewhere."""
+    if value.mark != FREE:
+        return True
+    return any(v.mark != FREE and v not in inside for v in leaves_of(value, inside))
+
+
+def _targets(sides: Sequence[Value]) -> Iterator[tuple[Value, tuple[Value, ...]]]:
+    """Yield values that all use of one piece of data goes through, the earliest first.
+
+    With each comes the other data that takes part.
+    """
+    roots: dict[Value, list[Value]] = {}
+    for side in sides:
+        for leaf in leaves_of(side, ()):
+            if is_data(leaf):
+                roots.setdefault(leaf, []).append(side)
+    for root, users in sorted(roots.items(), key=lambda item: (-len(item[1]), item[0].name)):
+        for value in _narrow(root, users):
+            yield value, tuple(r for r in roots if r is not root)
+
+
+def _narrow(root: Value, users: Sequence[Value]) -> list[Value]:
+    """Return the values between a leaf and its users that every way passes, the leaf first."""
+    way = [v for v in lineage_of(users[0]) if v is not root and root in leaves_of(v, ())]
+    way = [v for v in way if all(user is v or root not in leaves_of(user, {v}) for user in users)]
+    return [root, *sorted(way, key=moment)]
+
+
+def downstream(trace: Trace, start: Value) -> set[Value]:
+    """Return everything that data of a value flows into, inside torch."""
+    seen = {start}
+    first = start.call.index if start.call is not None else 0
+    for call in trace.calls[first:]:
+        if not seen.isdisjoint(call.inputs):
+            seen.update(o for o in call.outputs if not seen.isdisjoint(o.parents))
+    return seen
+
+
+def upstream(goal: Value) -> dict[Value, int]:
+    """Return the values that flow into another one -> distance."""
+    seen, wave, distance = {goal: 0}, [goal], 0
+    while wave:
+        distance += 1
+        wave = [
+            p
+            for v in wave
+            for p in _read(v)
+            if p not in seen and seen.setdefault(p, distance) == distance
+        ]
+    return seen
+
+
+def _read(value: Value) -> tuple[Value, ...]:
+    """Return what the call that made a value has read; a written view also reads what it held."""
+    return (
+        value.parents
+        if value.call is None
+        else tuple(dict.fromkeys((*value.parents, *value.call.inputs)))
+    )
+
+
+def hard_scalars(
+    trace: Trace, below: set[Value], above: Mapping[Value, int], goal: Value | None
+) -> list[Value]:
+    """Return the cut-off scalars on the way to the goal or out of torch, the nearest first."""
+    if goal is not None and goal in below:
+        inside = [v for v in below if v in above and v.mark == HARD and _is_scalar(v)]
+        return sorted(inside, key=lambda v: (above[v], moment(v)))[:_MAX_SCALARS]
+    leaving = [c.inputs[0] for c in trace.calls if c.is_exit and c.inputs and c.inputs[0] in below]
+    last = [v for v in dict.fromkeys(reversed(leaving)) if v.mark == HARD and _is_scalar(v)]
+    return last[:_MAX_SCALARS]
+
+
+def _is_scalar(value: Value) -> bool:
+    return math.prod(value.shape) == 1
+
+
+def moment(value: Value) -> int:
+    """Return the number of the call that made a value, -1 for what was there before."""
+    return value.call.index if value.call is not None else -1
+
+
+def leaves_of(value: Value, stop: Iterable[Value]) -> set[Value]:
+    """Return the leaves above a value, walking no further than `stop`; those met are among them."""
+    ends, seen, stack, leaves = set(stop), {value}, [value], set()
+    while stack:
+        current = stack.pop()
+        below = current.parents
+        if current in ends or not below:
+            leaves.add(current)
+            continue
+        for parent in below:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return leaves
+
+
+def is_data(leaf: Value) -> bool:
+    """Say whether a leaf holds data, not a constant that the code makes."""
+    if leaf.call is not None:
+        return leaf.call.recipe is None and leaf.call.func is not None
+    return leaf.kind in {"batch", "unknown"} and leaf.mark == FREE
+
+
+def lineage_of(value: Value) -> list[Value]:
+    """Return a value and all that it is made from."""
+    seen, stack = {value}, [value]
+    while stack:
+        current = stack.pop()
+        for parent in current.parents:
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return list(seen)

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The function mode that sees every public torch call and takes it down."""
+
+import gc
+import math
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from threading import get_ident
+from types import FrameType
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch._C import DisableTorchFunction
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
+
+from lightning_gradguard import ops
+from lightning_gradguard.source import capture, sites_above
+from lightning_gradguard.trace.arguments import collect, constant_of, recipe_of
+from lightning_gradguard.trace.book import Book, storage_of
+from lightning_gradguard.trace.functions import DATA_GETTERS, IGNORED, SHARING, USUAL
+from lightning_gradguard.trace.model import (
+    FED,
+    FREE,
+    FUNCTION,
+    HARD,
+    Call,
+    Off,
+    Trace,
+    Value,
+    sequence_number,
+)
+from lightning_gradguard.trace.surroundings import (
+    describe_switch,
+    dispatch_modes,
+    library_name,
+    take_out,
+)
+from lightning_gradguard.trace.writes import mark_of, write, written
+from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, Usual, pack
+
+__all__ = ["DEFAULT_CALL_LIMIT", "Recorder"]
+
+DEFAULT_CALL_LIMIT = 200_000
+_RARE = 1000
+_FEW = 3  # parents of a value that was selected or reshaped
+
+
+class Recorder(TorchFunctionMode):
+    """The function mode that fills a `Trace`.
+
+    Args:
+        params: name -> parameter of the module, as from `named_parameters()`.
+        buffers: name -> buffer.
+        modules: name -> module, for the names of the places where calls happen.
+        batch: name -> tensor of the batch.
+        limit: calls after which recording stops.
+        on_loss: called with the tensor on which `backward()` is called directly.
+        check_values: also record which calls made the first non-finite values.
+
+    Cost: 3 to 8 us a torch call, no device work unless `check_values` is set.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a step consists of
+        self,
+        params: Mapping[str, Tensor],
+        buffers: Mapping[str, Tensor] | None = None,
+        modules: Mapping[str, torch.nn.Module] | None = None,
+        batch: Mapping[str, Tensor] | None = None,
+        *,
+        step: int = 0,
+        limit: int = DEFAULT_CALL_LIMIT,
+        on_loss: Callable[[Tensor], None] | None = None,
+        check_values: bool = False,
+    ) -> None:
+        super().__init__()
+        self.trace = Trace(step)
+        self._book = Book(self.trace, params, buffers or {}, batch or {})
+        self._modules = self._book.modules
+        modules = modules or {}
+        self._compiled = any(type(m).__name__ == "OptimizedModule" for m in modules.values())
+        self._module_names = {id(m): name for name, m in modules.items()}
+        self._turns: dict[str, int] = {}
+        self._thread = get_ident()
+        self._hooks: list[Any] = []
+        self._off: Off | None = None
+        self._limit = limit
+        self._on_loss = on_loss
+        self._check_values = check_values
+        self.nonfinite: list[tuple[Call, str]] = []
+        self._unusual = check_values
+
+    def __enter__(self) -> Self:
+        """Start recording; module names come from global hooks, no module is touched."""
+        hooks = torch.nn.modules.module
+        if not self._compiled:  # a compiled module warns when it meets global hooks
+            self._hooks = [
+                hooks.register_module_forward_pre_hook(self._enter_module),
+                hooks.register_module_forward_hook(self._leave_module, always_call=True),
+            ]
+        self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
+        self._unusual = self._check_values or self._depth > 0
+        self._thresholds = gc.get_threshold()
+        # A full collection in the midst of thousands of new objects would find nothing.
+        gc.set_threshold(*self._thresholds[:2], _RARE * self._thresholds[2])
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop recording and forget every tensor."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        if gc.get_threshold() == (*self._thresholds[:2], _RARE * self._thresholds[2]):
+            gc.set_threshold(*self._thresholds)
+        take_out(self, self._depth)
+
+    def forget(self) -> None:
+        """Drop what was needed only while the step ran."""
+        self._book.forget()
+        self.trace.drop()
+        self._on_loss = None
+
+    def value(self, tensor: Tensor) -> Value:
+        """Return the value that a tensor holds now."""
+        return self._book.value(tensor)
+
+    def _enter_module(self, module: torch.nn.Module, _args: object) -> None:
+        name = self._module_names.get(id(module), "")
+        if get_ident() == self._thread:
+            self._modules.append(name)
+        else:
+            self.trace.elsewhere.add(name)
+
+    def _leave_module(self, module: torch.nn.Module, _args: object, output: object) -> None:
+        if self._modules and get_ident() == self._thread:
+            self._modules.pop()
+            name = self._module_names.get(id(module))
+            if name is not None:
+                self._note_outputs(name, output)
+
+    def _note_outputs(self, name: str, output: object) -> None:
+        """Remember which values a named module has handed out, and at which of its calls."""
+        turn = self._turns.get(name, 0)
+        self._turns[name] = turn + 1
+        tensors: list[Tensor] = []
+        collect((output,), tensors)
+        for place, tensor in enumerate(tensors):
+            entry = self._book.live.get(id(tensor))
+            if entry is not None and entry[0]() is tensor:
+                self.trace.made_by[entry[1]] = (name, turn, place)
+
+    def __torch_function__(
+        self,
+        func: Any,  # noqa: ANN401
+        types: Any,  # noqa: ANN401
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        """Record one call and return what it returns."""
+        kwargs = kwargs or {}
+        if func in IGNORED or self.trace.fault is not None or self.trace.truncated:
+            return func(*args, **kwargs)
+        usual = USUAL.get(func)
+        if usual is not None and not self._unusual and not dispatch_modes():
+            return self._record_usual(usual, func, args, kwargs)
+        name = func.__name__
+        if name in {"__get__", "__set__"}:
+            name = func.__self__.__name__ + ("=" if name == "__set__" else "")
+            if name not in DATA_GETTERS and name not in {"requires_grad=", "data="}:
+                return func(*args, **kwargs)
+        elif name == "_set_grad_enabled":
+            self._guard(self._switch_grad, args[0])
+            return func(*args, **kwargs)
+        elif name == "backward" and self._on_loss is not None:
+            self._guard(self._on_loss, args[0])
+            return func(*args, **kwargs)
+        return self._record(func, name, args, kwargs)
+
+    def _record_usual(
+        self,
+        usual: Usual,
+        func: Any,  # noqa: ANN401
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401
+        """Do what `_record` does, faster, for calls that take plain tensors and constants."""
+        tensors: list[Tensor] = []
+        try:
+            given = pack(args, kwargs, tensors)
+            call = None if given is None else self._usual_call(usual, func, tensors, given)
+            versions = [t._version for t in tensors]  # noqa: SLF001
+        except Exception:  # noqa: BLE001 - what is unusual after all takes the longer way
+            call = None
+        if call is None:
+            return self._record(func, usual.name, args, kwargs)
+        out = func(*args, **kwargs)
+        if type(out) is Tensor and not any([out is t for t in tensors]):  # noqa: C419 - faster
+            self._guard_usual(usual, call, tensors, out)
+        else:
+            self._guard(self._after, call, tensors, versions, args, kwargs, out)
+        return out
+
+    def _usual_call(
+        self,
+        usual: Usual,
+        func: Any,  # noqa: ANN401
+        tensors: list[Tensor],
+        given: tuple[Any, Any],
+    ) -> Call | None:
+        """Make the record of a call; `None` inside of a metric, whose name takes a longer look."""
+        frame = sys._getframe(3)  # noqa: SLF001 - a look, no frame is kept
+        if "torchmetrics" in frame.f_code.co_filename:
+            return None
+        known = self._book.live
+        module = self._modules[-1] if self._modules else ""
+        call = Call(0, func, usual.name, sites_above(frame), module)
+        values, live = [], []
+        for tensor in tensors:
+            entry = known.get(id(tensor))
+            rg = tensor.requires_grad
+            if entry is None or entry[0]() is not tensor or rg is not entry[1].rg:
+                values.append(self._book.value(tensor))
+            else:
+                values.append(entry[1])
+            live.append(rg)
+        self.trace.seen += 1
+        call.inputs, call.live = tuple(values), tuple(live)
+        if not torch.is_grad_enabled():
+            call.off = self._why_off()
+        call.recipe, call.given = given, _NOT_YET
+        call.first_seq = _sequence()
+        return call
+
+    def _guard_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
+        try:
+            self._after_usual(usual, call, tensors, out)
+        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
+            self.trace.fault = fault
+
+    def _after_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
+        last = call.last_seq = _sequence()
+        calls = self.trace.calls
+        call.index = len(calls)
+        calls.append(call)
+        if call.index + 1 >= self._limit:
+            self.trace.truncated = True
+        value: Value = _new_value(Value)
+        value.call, value.tensor_id, value.dtype = call, id(out), out.dtype
+        value.shape = tuple(out.shape)
+        value.rg = out.requires_grad
+        if not value.rg:
+            value.seq = -1
+        else:  # if only one node was made, it is that of the result
+            value.seq = call.first_seq if last == call.first_seq + 1 else sequence_number(out)
+        if usual.structure:
+            call.structure = True
+        else:
+            value.parents = call.inputs[:1] if usual.first_only else call.inputs
+            mark = FREE
+            for parent in value.parents:
+                if parent.mark > mark:  # noqa: PLR1730 - faster
+                    mark = parent.mark
+            if mark:
+                hard = mark == FED and (usual.step or value.dtype not in DIFFERENTIABLE)
+                value.mark = HARD if hard else mark
+        call.outputs.append(value)
+        self._book.bind(out, value)
+        if not value.shape or value.mark == HARD or not tensors:
+            self._guard(self._keep, call, tensors, [out])
+
+    def _record(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        before = self._guard(self._before, func, name, args, kwargs)
+        out = func(*args, **kwargs)
+        if before is not None:
+            self._guard(self._after, *before, args, kwargs, out)
+        return out
+
+    def _guard(self, step: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
+        """Run a part of the recorder; its bugs end the recording, never the user's step."""
+        try:
+            with DisableTorchFunction():  # modes of the user see the user's calls only
+                if dispatch_modes():
+                    with _disable_current_modes():
+                        return step(*args)
+                return step(*args)
+        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
+            self.trace.fault = fault
+            return None
+
+    def _before(
+        self,
+        func: Any,  # noqa: ANN401
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[Call, list[Tensor], list[int]]:
+        trace = self.trace
+        tensors: list[Tensor] = []
+        collect(args, tensors)
+        if kwargs:
+            collect(kwargs.values(), tensors)
+        call = Call(len(trace.calls), func, name, capture(4), self._book.module())
+        trace.seen += 1
+        call.inputs = tuple([self._book.value(t) for t in tensors])
+        call.live = tuple([t.requires_grad for t in tensors])
+        if not torch.is_grad_enabled():
+            call.off = self._why_off()
+        constants = tuple([constant_of(a) for a in args])
+        call.given = (constants, {k: constant_of(v) for k, v in kwargs.items()})
+        call.recipe = recipe_of(args, kwargs, len(call.inputs))
+        caller = _caller()
+        if caller is not None and "torchmetrics" in caller.f_code.co_filename:
+            call.library = library_name(caller)
+        call.first_seq = _sequence()
+        versions = [t._version if not t.is_inference() else -1 for t in tensors]  # noqa: SLF001
+        return call, tensors, versions
+
+    def _after(  # noqa: PLR0913, PLR0917 - what is known after a call
+        self,
+        call: Call,
+        tensors: list[Tensor],
+        versions: list[int],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        out: Any,  # noqa: ANN401
+    ) -> None:
+        call.last_seq = _sequence()
+        results: list[Tensor] = []
+        if isinstance(out, Tensor):
+            results.append(out)
+        elif isinstance(out, (tuple, list, dict)):
+            collect((out,), results)
+        changed = written(call, tensors, versions, args, kwargs, results)
+        noted = call.is_exit or call.name == "register_hook"
+        if not changed and not results and not noted:
+            return
+        if call.name in SHARING and tensors:
+            self._book.exported[storage_of(tensors[0])] = (weakref.ref(out), call.inputs[0])
+        if call.is_exit and isinstance(out, (bool, int, float, complex)):
+            call.exit_value = out
+        known = {id(t) for t in tensors}
+        fresh = [t for t in results if id(t) not in known]
+        if not fresh and not changed and not noted:
+            return
+        call.index = len(self.trace.calls)
+        self.trace.calls.append(call)
+        self.trace.truncated = len(self.trace.calls) >= self._limit
+        for tensor in changed:
+            write(self._book, call, tensor)
+        for position, tensor in enumerate(fresh):
+            self._book.bind(tensor, self._result(call, tensor, position))
+        self._keep(call, tensors, changed + fresh)
+        if self._check_values:
+            self._check(call, tensors, fresh + changed)
+
+    def _keep(self, call: Call, tensors: list[Tensor], results: list[Tensor]) -> None:
+        """Hold what a recognised metric is checked with: small tensors around hard decisions."""
+        for value, tensor in zip(call.outputs, results, strict=False):
+            if not value.shape and value.dtype.is_floating_point:
+                self.trace.scalars[value] = tensor.detach()
+        if call.is_exit or any(v.mark == HARD for v in call.outputs):
+            for value, tensor in zip(call.inputs, tensors, strict=False):
+                self.trace.keep(value, tensor)
+                self._keep_above(value)
+        elif call.inputs:
+            return
+        for value, tensor in zip(call.outputs, results, strict=False):
+            if call.inputs or not tensor.shape:
+                self.trace.keep(value, tensor)
+
+    def _keep_above(self, value: Value, depth: int = 2) -> None:
+        """Hold what a value was selected or reshaped from, as long as it still exists."""
+        near = depth and value.mark == FED and len(value.parents) <= _FEW
+        for parent in value.parents if near else ():
+            entry = self._book.live.get(parent.tensor_id)
+            tensor = entry[0]() if entry is not None and entry[1] is parent else None
+            if tensor is not None and parent.kind != "param":
+                self.trace.keep(parent, tensor)
+                self._keep_above(parent, depth - 1)
+
+    def _result(self, call: Call, tensor: Tensor, position: int) -> Value:
+        value = Value(tensor, "op", call=call)
+        value.index = position
+        row = ops.OPS.get(call.name)
+        if row is not None and row.kind is ops.Kind.SHAPE:
+            call.structure = True
+        elif call.name in FIRST_ONLY:
+            value.parents = call.inputs[:1]
+        else:
+            value.parents = call.inputs
+        value.mark = mark_of(call, value)
+        call.outputs.append(value)
+        return value
+
+    def _switch_grad(self, enabled: bool) -> None:  # noqa: FBT001 - torch's own argument
+        if enabled:
+            self._off = None
+        elif torch.is_grad_enabled() or self._off is None:
+            self._off = describe_switch()
+
+    def _why_off(self) -> Off:
+        if self._off is not None:
+            return self._off
+        how = "torch.inference_mode" if torch.is_inference_mode_enabled() else FUNCTION
+        return Off(how, ())
+
+    def _check(self, call: Call, tensors: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
+        """Note a call that makes a non-finite value from finite ones."""
+        made, got = {_worst(t) for t in outputs}, {_worst(t) for t in tensors}
+        if "nan" in made and "nan" not in got:
+            self.nonfinite.append((call, "nan"))
+        elif "inf" in made and not got & {"nan", "inf"} and not _asks_for_inf(call):
+            self.nonfinite.append((call, "inf"))
+
+
+def _caller() -> FrameType | None:
+    """Return the frame that made the recorded call, for a look, not for keeping."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame
+
+
+def _asks_for_inf(call: Call) -> bool:
+    """Say whether a call was given an infinity, as a mask of attention scores is."""
+    given = (*call.constants, *call.keywords.values())
+    return any(isinstance(c, float) and math.isinf(c) for c in given)
+
+
+def _worst(tensor: Tensor) -> str:
+    """Return `nan`, `inf` or `""` for the values of a floating point tensor."""
+    if not (tensor.is_floating_point() or tensor.is_complex()) or tensor.numel() == 0:
+        return ""
+    values = tensor.detach()
+    if bool(torch.isfinite(values).all()):
+        return ""
+    return "nan" if bool(torch.isnan(values).any()) else "inf"
+
+
+_new_value: Any = object.__new__
+_NOT_YET = (None, None)
+_sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]  # noqa: SLF001

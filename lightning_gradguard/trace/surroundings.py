@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What surrounds a call: other people's modes, the switch of grad mode, the metric that runs."""
+
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import torch
+from torch._C import DisableTorchFunction
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes
+
+from lightning_gradguard.source import caller_in, capture
+from lightning_gradguard.trace.model import Off
+
+__all__ = ["describe_switch", "dispatch_modes", "library_name", "take_out", "unseen"]
+
+dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
+
+
+def unseen(deed: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
+    """Do something of the guard's own out of sight of the user's function and dispatch modes."""
+    with DisableTorchFunction():
+        if not dispatch_modes():
+            return deed(*args)
+        with _disable_current_modes():
+            return deed(*args)
+
+
+def take_out(mode: TorchFunctionMode, depth: int) -> None:
+    """Remove a mode that was pushed at `depth`, and leave all others as if it had never been there.
+
+    A mode pops whatever is on top when it ends. One that was opened later may still be above; one
+    that was opened earlier and has ended since has popped this mode instead of itself.
+    """
+    above = []
+    while torch._C._len_torch_function_stack() > depth:  # noqa: SLF001
+        top = torch._C._pop_torch_function_stack()  # noqa: SLF001
+        if top is mode:
+            break
+        above.append(top)
+    else:
+        if depth:
+            torch._C._pop_torch_function_stack()  # noqa: SLF001
+    for other in reversed(above):
+        torch._C._push_on_torch_function_stack(other)  # noqa: SLF001
+
+
+def describe_switch() -> Off:
+    """Say who switched recording off: block, decorator, function call or checkpoint."""
+    stack = capture(5)
+    if caller_in("/torch/utils/checkpoint.py", 5) is not None:
+        return Off("torch.utils.checkpoint.checkpoint", stack)
+    decorator = caller_in("/torch/utils/_contextlib.py", 5)
+    frame = caller_in("/torch/autograd/grad_mode.py", 3)
+    owner = "set_grad_enabled"
+    while frame is not None and frame.f_code.co_filename.endswith("/torch/autograd/grad_mode.py"):
+        owner, frame = frame.f_code.co_qualname.partition(".")[0], frame.f_back
+    wrapped = decorator.f_locals.get("func") if decorator is not None else None
+    return Off(f"torch.{owner}", stack, getattr(wrapped, "__code__", None))
+
+
+def library_name(frame: FrameType | None) -> str:
+    """Return the running torchmetrics class or function, the one that the user would name."""
+    functions: list[str] = []
+    while frame is not None and "torch" in frame.f_code.co_filename:
+        name, path = frame.f_code.co_name, frame.f_code.co_filename
+        if name in {"update", "compute", "forward"}:
+            owner = type(frame.f_locals.get("self"))
+            if owner.__module__.startswith("torchmetrics"):
+                return owner.__name__
+        if "/torchmetrics/functional/" in path.replace("\\", "/") and name[0] not in "_<":
+            functions.append(name)
+        frame = frame.f_back
+    exact = [f for f in functions if f.startswith(("binary_", "multiclass_", "multilabel_"))]
+    return (exact or functions or [""])[-1]
