@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from lightning_gradguard import scalars
-from lightning_gradguard.agreement import Agreement, Plan, survey
+from lightning_gradguard.agreement import Agreement, meet
 from lightning_gradguard.gallery import Gallery
 from lightning_gradguard.options import check_options
-from lightning_gradguard.ranks import Ranks
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import GradGuardError, Report, render
 from lightning_gradguard.routing import Routing
@@ -183,7 +182,9 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._safely("audit", self._attach, trainer, pl_module)
         if self._routing is not None:
             self._safely("metrics", self._routing.begin_batch, batch)
-        self._safely("trace", self._begin_batch, trainer, pl_module, batch, batch_idx)
+        # Without a trace the batches are counted all the same.
+        part = "audit" if self._session is not None and self._session.is_off("trace") else "trace"
+        self._safely(part, self._begin_batch, trainer, pl_module, batch, batch_idx)
         if self._agreement is not None:
             self._agreement.begin_batch(trainer.global_step, last=_is_last(trainer))
 
@@ -227,7 +228,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Log the metrics of the epoch."""
         if self._routing is not None:
-            gather = self._agreement.ranks.gather if self._agreement is not None else None
+            gather = self._agreement.exchange if self._agreement is not None else None
             scalars.log_epoch(trainer, unseen(self._routing.end_epoch, gather))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -301,20 +302,11 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def _meet(self, trainer: Any, pl_module: Any) -> None:
         """Open the line to the other ranks; every rank comes here."""
         assert self._session is not None  # noqa: S101 - set up for this fit
-        if not Ranks.available():
-            self.report.add_limit(
-                f"`{type(trainer.strategy).__name__}` does not run on torch's own processes"
-            )
+        self._agreement = meet(trainer, pl_module, self._session, self.report)
+        if self._agreement is None:
             self._session = None
-            return
-        limit = getattr(trainer.strategy, "_timeout", None)
-        ranks = Ranks(limit.total_seconds() if limit is not None else None)
-        try:
-            plan = survey(trainer, pl_module, self._session)
-        except Exception as error:  # noqa: BLE001 - told to all ranks, which then check nothing
-            plan = Plan(limits=(f"the strategy could not be read: {error!r}",), blind=True)
-        self._agreement = Agreement(ranks, self._session, self.report, plan)
-        self._agreement.start()
+            for diagnostic in self.report.diagnostics:
+                warnings.warn(render(diagnostic), GradGuardWarning, stacklevel=2)
 
     def _end_routes(self) -> None:
         """Take the hooks of the routes out and say what was not routed."""

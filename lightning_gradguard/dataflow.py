@@ -2,10 +2,12 @@
 """Does a value made here depend on a plain Python value read there: names, containers, branches."""
 
 import ast
+import functools
 from collections.abc import Iterator, Sequence
 
 from lightning_gradguard.source import Site, Stack
 from lightning_gradguard.syntax import (
+    FUNCTIONS,
     MUTATORS,
     contains,
     dotted,
@@ -16,13 +18,21 @@ from lightning_gradguard.syntax import (
 
 __all__ = ["depends", "operand_depends"]
 
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_NO_SITES: frozenset[Site] = frozenset()
 
-def depends(source: Stack, target: Stack) -> bool | None:
+
+def depends(source: Stack, target: Stack, known: frozenset[Site] = _NO_SITES) -> bool | None:
     """Say whether the value made at `target` depends on a plain Python value read at `source`.
 
     Both positions are looked up in the innermost function that they have in common. Names that are
     assigned from the source, containers that it is put into and branches that it decides carry the
     dependence on.
+
+    Args:
+        source: where the plain value is read.
+        target: where the other value is made.
+        known: positions whose results are no plain values, so that they carry nothing on.
 
     Returns:
         `None` where there is no common function or no source text.
@@ -33,11 +43,13 @@ def depends(source: Stack, target: Stack) -> bool | None:
     scope, origin, goal = nodes
     if origin is goal:
         return True
-    taint = _Taint(scope, origin)
-    return any(contains(n, goal) for n in taint.decided) or taint.reaches(goal)
+    taint = _taint(scope, origin, known)
+    return any(contains(n, goal) for n in taint.decided) or taint.feeds(goal)
 
 
-def operand_depends(source: Stack, target: Stack, *, left: bool) -> bool | None:
+def operand_depends(
+    source: Stack, target: Stack, known: frozenset[Site] = _NO_SITES, *, left: bool
+) -> bool | None:
     """Say the same as `depends`, of one side of the addition at `target` only.
 
     Returns:
@@ -48,7 +60,10 @@ def operand_depends(source: Stack, target: Stack, *, left: bool) -> bool | None:
         return None
     scope, origin, goal = nodes
     operand = _operand(goal, left=left)
-    return None if operand is None else _Taint(scope, origin).reaches(operand)
+    if operand is None:
+        return None
+    taint = _taint(scope, origin, known)
+    return taint.feeds(operand) if operand is goal else taint.reaches(operand)
 
 
 def _nodes(source: Stack, target: Stack) -> tuple[ast.AST, ast.AST, ast.AST] | None:
@@ -79,33 +94,42 @@ class _Taint:
     """What the value of one expression goes into, within one function.
 
     Attributes:
-        names: names and dotted attributes that carry the value.
+        names: names and dotted attributes that carry the value, as `_Scopes` spells them.
         decided: statements that run or not because of it.
     """
 
-    def __init__(self, scope: ast.AST, origin: ast.AST) -> None:
+    def __init__(self, scope: ast.AST, origin: ast.AST, known: frozenset[Site]) -> None:
         self._scope, self._origin = scope, origin
+        self._known = _known_nodes(scope, known)
+        self._spell = _Scopes(scope).spell
         self.names: set[str] = set()
         self.decided: list[ast.AST] = []
+        if isinstance(getattr(origin, "ctx", None), ast.Store):  # a generator is unpacked here
+            self._take([origin])
         before = None
         while before != (before := (len(self.names), len(self.decided))):
             for node in ast.walk(scope):
                 self._spread(node)
 
     def reaches(self, node: ast.AST) -> bool:
-        """Say whether the value takes part in an expression."""
-        return any(
-            child is self._origin
-            or (isinstance(child, ast.Name) and child.id in self.names)
-            or (isinstance(child, ast.Attribute) and dotted(child) in self.names)
-            for child in ast.walk(node)
-        )
+        """Say whether the value takes part in what an expression returns."""
+        return node is self._origin or (node not in self._known and self.feeds(node))
+
+    def feeds(self, node: ast.AST) -> bool:
+        """Say whether the value takes part in an expression, whatever that returns."""
+        if node is self._origin:
+            return True
+        if isinstance(node, (ast.Name, ast.Attribute)) and self._spell(node) in self.names:
+            return True
+        return any(self.reaches(child) for child in ast.iter_child_nodes(node))
 
     def _spread(self, node: ast.AST) -> None:
         """Carry the taint over one node."""
         if isinstance(node, (ast.If, ast.While)):
             if node not in self.decided and self.reaches(node.test):
                 self._decide(node)
+            return
+        if node in self._known and node is not self._origin:
             return
         sources, targets = _transfer(node)
         if any(self.reaches(s) for s in sources):
@@ -122,7 +146,54 @@ class _Taint:
                 self._take(targets_of(child))
 
     def _take(self, targets: Sequence[ast.AST]) -> None:
-        self.names.update(name for t in targets for name in _bases(t))
+        self.names.update(self._spell(base) for t in targets for base in _bases(t))
+
+
+@functools.lru_cache(maxsize=512)
+def _taint(scope: ast.AST, origin: ast.AST, known: frozenset[Site]) -> _Taint:
+    return _Taint(scope, origin, known)
+
+
+@functools.lru_cache(maxsize=64)
+def _known_nodes(scope: ast.AST, known: frozenset[Site]) -> frozenset[ast.AST]:
+    """Return the expressions of a function that stand at known positions."""
+    nodes = (node_at(site) for site in known if function_node(site[0]) is scope)
+    return frozenset(n for n in nodes if n is not None)
+
+
+class _Scopes:
+    """Spells names so that those of lambdas, inner functions and comprehensions stay apart."""
+
+    def __init__(self, scope: ast.AST) -> None:
+        self._owner: dict[ast.AST, str] = {}
+        self._mark(scope, {}, outermost=True)
+
+    def spell(self, node: ast.AST) -> str:
+        """Return a dotted name, preceded by the number of the inner scope that binds it."""
+        base = node
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        return self._owner.get(base, "") + dotted(node)
+
+    def _mark(self, node: ast.AST, bound: dict[str, str], *, outermost: bool = False) -> None:
+        mine = [] if outermost else _bound_by(node)
+        if mine:
+            bound = bound | dict.fromkeys(mine, f"{id(node)}:")
+        if isinstance(node, ast.Name) and node.id in bound:
+            self._owner[node] = bound[node.id]
+        for child in ast.iter_child_nodes(node):
+            self._mark(child, bound)
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    """Return the names that a lambda, an inner function or a comprehension has for itself."""
+    if isinstance(node, (ast.Lambda, *FUNCTIONS)):
+        args = node.args
+        return [a.arg for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)]
+    if isinstance(node, _COMPREHENSIONS):
+        names = [n for g in node.generators for n in ast.walk(g.target)]
+        return [n.id for n in names if isinstance(n, ast.Name)]
+    return []
 
 
 def _transfer(node: ast.AST) -> tuple[Sequence[ast.AST], Sequence[ast.AST]]:
@@ -145,12 +216,10 @@ def _after(scope: ast.AST, node: ast.AST) -> Iterator[ast.AST]:
                 yield from children[children.index(node) + 1 :]
 
 
-def _bases(target: ast.AST) -> Iterator[str]:
+def _bases(target: ast.AST) -> Iterator[ast.AST]:
     """Yield the names that an assignment to `target` changes."""
-    if isinstance(target, ast.Name):
-        yield target.id
-    elif isinstance(target, ast.Attribute):
-        yield dotted(target)
+    if isinstance(target, (ast.Name, ast.Attribute)):
+        yield target
     elif isinstance(target, (ast.Subscript, ast.Starred)):
         yield from _bases(target.value)
     elif isinstance(target, (ast.Tuple, ast.List)):

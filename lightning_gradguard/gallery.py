@@ -5,7 +5,8 @@ The callback only passes on when a step and when the run ends; which of the many
 look at wants something, and when, is decided here.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from lightning_gradguard import environment, html, plots, scalars
 from lightning_gradguard.report import Report
 
 __all__ = ["Gallery"]
+
+_log = logging.getLogger("lightning_gradguard")
 
 
 class Gallery:
@@ -79,8 +82,17 @@ class Gallery:
             return
         self._is_closed = True
         if self.report_path is not None:
-            self.report.write(self.report_path)
+            _write(self.report_path, self.report.write, self.report_path)
         if self.figure_path is not None:
-            plots.save(self.report.gradients, self.figure_path, self.report.gradients_step)
-        environment.publish(self.report)
+            figure = (self.report.gradients, self.figure_path, self.report.gradients_step)
+            _write(self.figure_path, plots.save, *figure)
+        _write("the summary of the job", environment.publish, self.report)
         scalars.log_status(trainer, html.status_of(self.report))
+
+
+def _write(target: str | Path, deed: Callable[..., None], *args: Any) -> None:  # noqa: ANN401
+    """Write a file; a full disk or a folder that is gone hides neither a finding nor a training."""
+    try:
+        deed(*args)
+    except OSError as fault:
+        _log.error("gradguard: could not write %s: %s", target, fault)

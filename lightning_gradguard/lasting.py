@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What has lasted long enough to be said: the verdicts on gradients, optimizers and updates."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -20,6 +21,7 @@ __all__ = ["LATE_LOOKS", "MIN_LATE_RUN", "Lasting"]
 
 MIN_LATE_RUN = 2  # steps without a gradient after which the end of a run makes a finding
 LATE_LOOKS = 3  # batches in which gradients are looked at once more after the step
+_RUNAWAY = 1e6  # growth of the parameters that no training needs
 
 
 class Lasting:
@@ -213,6 +215,15 @@ class Lasting:
             optimizers = self.run.optimizers
             self.run.emit(diagnose.unchanged_parameters(scene, names, why, span, optimizers))
 
+    def runaway(self) -> tuple[float, float] | None:
+        """Return the largest value of the parameters at first and now, where they have run away.
+
+        A few values of each are read; to be asked when a step has failed already.
+        """
+        first = _largest(self._samples.values())
+        now = _largest(map(value_sample, self.run.judged().values()))
+        return (first, now) if first and now > _RUNAWAY * first else None
+
     def _trained(self, name: str) -> bool:
         track = self.run.audit.tracks.get(name)
         return track is not None and track.steps > 0
@@ -246,3 +257,8 @@ class Lasting:
             return self.run.model.get_submodule(name.rpartition(".")[0]).training
         except AttributeError:
             return True
+
+
+def _largest(samples: Iterable[Sequence[float]]) -> float:
+    """Return the largest absolute value; NaN counts as infinite."""
+    return max((math.inf if math.isnan(v) else abs(v) for s in samples for v in s), default=0.0)

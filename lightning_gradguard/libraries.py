@@ -198,7 +198,8 @@ def formulas(stacks: Sequence[Stack]) -> tuple[str, ...]:
     """Return the endings of the classes whose formula stands in the code around some calls.
 
     A union speaks for Jaccard, a doubled numerator for F1, a difference of products under a root
-    for Matthews; only operators and library functions count, never the names of variables.
+    for Matthews, a comparison of whole rows for the exact match; only operators and library
+    functions count, never the names of variables.
     """
     nodes = [n for stack in stacks for c, _ in stack if (n := syntax.function_node(c)) is not None]
     parts = [p for node in dict.fromkeys(nodes) for p in ast.walk(node)]
@@ -217,6 +218,8 @@ def formulas(stacks: Sequence[Stack]) -> tuple[str, ...]:
         found.append("JaccardIndex")
     if any(_doubles(p) for p in parts):
         found.append("F1Score")
+    if called & {"equal", "array_equal", "all"}:
+        found.append("ExactMatch")
     return tuple(found)
 
 
@@ -241,7 +244,7 @@ def by_words(name: str, stacks: Sequence[Stack]) -> str:
     if name != "CharErrorRate":
         return name
     for stack in stacks:
-        for code, _ in stack:
+        for code in dict.fromkeys(c for c, _ in stack if c.co_filename == stack[0][0].co_filename):
             node = syntax.function_node(code)
             for call in ast.walk(node) if node is not None else ():
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):

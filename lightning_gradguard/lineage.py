@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from lightning_gradguard import ops
 from lightning_gradguard.dataflow import depends, operand_depends
-from lightning_gradguard.source import Stack
+from lightning_gradguard.source import Site, Stack
 from lightning_gradguard.syntax import callee, is_bare, reflows
-from lightning_gradguard.trace import FUNCTION, Call, LossView, Trace, Value
+from lightning_gradguard.trace import FUNCTION, Call, LossView, Slot, Trace, Value
 
 __all__ = ["Cut", "Lineage", "Term", "function_name"]
 
@@ -34,6 +34,10 @@ _PASSING = frozenset([
 
 _JOINING = frozenset(["stack", "cat", "hstack", "vstack", "concat", "concatenate"])
 _TRIVIAL = (0, 1, -1, 2, 0.5, 0.0, 1.0)
+_MAX_PARTS = 50  # of a sum without a gradient
+
+# An operand of an addition: the call, its place there, and its value, `None` for a plain number.
+_Part = tuple[Call, int, Value | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ class Lineage:
         self.reached = self._reached(trace.losses)
         self._links: dict[int, list[Call]] | None = None
         self._backlinks: dict[int, list[Call]] = {}
+        self._known: frozenset[Site] = frozenset()
         self._ranks: dict[tuple[int, int], tuple[int, int, int, int]] = {}
 
     # -- what reaches what
@@ -334,9 +339,10 @@ class Lineage:
         if not exits:
             return
         entries = [c for c in self.trace.calls if _takes_python(c)]
+        self._known = frozenset(c.stack[0] for c in self.trace.calls if _gives_tensors(c))
         for leaving in exits:
             later = [e for e in entries if e.index > leaving.index]
-            links = [e for e in later if _linked(leaving, e)]
+            links = [e for e in later if _linked(leaving, e, self._known)]
             if links:
                 self._links[leaving.index] = links
             for entry in links:
@@ -347,7 +353,8 @@ class Lineage:
     def dead_terms(self, view: LossView) -> list[Term]:
         """Return the additive parts of a loss whose way to the parameters is cut."""
         spine, found = self._spine(view)
-        terms = [t for t in (self._term(*f) for f in found) if t.cuts]
+        parts = [p for f in found for p in _summands(f)]
+        terms = [t for t in (self._term(*p) for p in parts) if t.cuts]
         return [] if any(_is_relabel(t, spine) for t in terms) else terms
 
     def live_terms(self, view: LossView) -> list[Term]:
@@ -392,16 +399,17 @@ class Lineage:
 
     def _exits_into(self, call: Call) -> list[Call]:
         self._link()
-        return [e for e in self._backlinks.get(call.index, []) if _number_comes_from(e, call)]
+        leaving = self._backlinks.get(call.index, [])
+        return [e for e in leaving if _number_comes_from(e, call, self._known)]
 
-    def _spine(self, view: LossView) -> tuple[set[Value], list[tuple[Call, int, Value | None]]]:
+    def _spine(self, view: LossView) -> tuple[set[Value], list[_Part]]:
         """Walk down the sums and scalings of a loss.
 
         Returns:
             The values met on the way, and the operands there that cannot carry a gradient.
         """
         spine: set[Value] = set()
-        found: list[tuple[Call, int, Value | None]] = []
+        found: list[_Part] = []
         stack = [view.value] if view.value is not None else []
         while stack:
             value = stack.pop()
@@ -418,9 +426,30 @@ class Lineage:
                     stack.append(operand)
                 elif call.name in _ADDITIVE or call.name in _JOINING:
                     found.append((call, position, operand))
-            if call.name in _ADDITIVE and any(_is_number(c) and c != 0 for c in call.constants):
+            if _adds_number(call):
                 found.append((call, -1, None))
         return spine, found
+
+
+def _summands(part: _Part) -> list[_Part]:
+    """Return the parts of an operand that is a sum itself; what is no sum is its only part."""
+    found: list[_Part] = []
+    stack = [part]
+    while stack and len(found) <= _MAX_PARTS:
+        call, position, value = stack.pop()
+        inner = value.call if value is not None and not value.shape else None
+        if value is None or inner is None or inner.name not in _ADDITIVE - _SUBTRACT:
+            found.append((call, position, value))
+            continue
+        below = [(inner, n, v) for n, v in enumerate(inner.inputs) if v in value.parents]
+        stack += reversed(below)
+        if _adds_number(inner):
+            found.append((inner, -1, None))
+    return found if not stack else [part]
+
+
+def _adds_number(call: Call) -> bool:
+    return call.name in _ADDITIVE and any(_is_number(c) and c != 0 for c in call.constants)
 
 
 def _is_lost_sum(call: Call, spine: set[Value], used: Mapping[Value, list[Call]]) -> bool:
@@ -486,11 +515,26 @@ def _takes_python(call: Call) -> bool:
         return False
     if not call.inputs or any(v.kind == "unknown" for v in call.inputs):
         return True
-    plain = [c for c in (*call.constants, *call.keywords.values()) if not _is_empty_start(c, call)]
-    if not call.keywords and 0 < len(call.constants) <= len(call.inputs):
-        # A slot that is no constant holds a tensor here, for there are as many tensors as slots.
-        plain = [c for c in plain if c is not ...]
-    return any(c is ... or _is_number(c) or isinstance(c, tuple) for c in plain)
+    if call.recipe is None:
+        return call.func is not None
+    plain = _leaves((*call.recipe[0], *call.recipe[1].values()))
+    return any(_is_number(p) and not _is_empty_start(p, call) for p in plain)
+
+
+def _gives_tensors(call: Call) -> bool:
+    """Say whether what stands in the source at a call is no plain value."""
+    return call.func is not None and not call.is_exit and bool(call.stack and call.outputs)
+
+
+def _leaves(parts: Iterable[object]) -> Iterator[object]:
+    """Yield the constants in nested arguments, those of slices too."""
+    for part in parts:
+        if isinstance(part, (list, tuple)):
+            yield from _leaves(part)
+        elif isinstance(part, slice):
+            yield from (part.start, part.stop, part.step)
+        elif type(part) is not Slot:
+            yield part
 
 
 def _is_empty_start(constant: object, call: Call) -> bool:
@@ -517,10 +561,10 @@ def _leading_to_parameters(view: LossView) -> Iterator[int]:
     return (seq for seq, node in view.seqs.items() if node in seen)
 
 
-def _number_comes_from(leaving: Call, addition: Call) -> bool:
+def _number_comes_from(leaving: Call, addition: Call, known: frozenset[Site]) -> bool:
     """Say whether the plain number in an addition is made from what an exit returned."""
     left = addition.name in {"__radd__", "__rsub__"}
-    told = operand_depends(leaving.stack, addition.stack, left=left)
+    told = operand_depends(leaving.stack, addition.stack, known, left=left)
     number = leaving.exit_value
     return any(c == number for c in addition.constants if _is_number(c)) if told is None else told
 
@@ -529,12 +573,12 @@ def _numbers_of(call: Call) -> list[object]:
     return [c for c in (*call.constants, *call.keywords.values()) if _is_number(c)]
 
 
-def _linked(leaving: Call, entry: Call) -> bool:
+def _linked(leaving: Call, entry: Call, known: frozenset[Site]) -> bool:
     """Say whether the plain value of an exit goes into a later call."""
     number = leaving.exit_value
     if _is_number(number) and number not in _TRIVIAL and number in _numbers_of(entry):
         return True
-    told = depends(leaving.stack, entry.stack)
+    told = depends(leaving.stack, entry.stack, known)
     if told is None:
         return not entry.inputs and bool(entry.stack) and not reflows(entry.stack[0])
     return told

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the constructor arguments: what was expected, and what came."""
 
+import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,6 +48,16 @@ def check_options(options: Mapping[str, Any]) -> None:
     _expect_path(options, "figure", FIGURE_SUFFIXES)
 
 
+def _obstacle(path: Path) -> str:
+    """Say what is already known to be in the way of a file that is to be written at the end."""
+    if path.is_dir():
+        return f"`{path}` is a folder"
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if nearest != path and not nearest.is_dir():
+        return f"`{nearest}` is a file"
+    return "" if os.access(nearest, os.W_OK) else f"there is no permission to write to `{nearest}`"
+
+
 def _expect_type(options: Mapping[str, Any], name: str, kind: type, words: str) -> None:
     value = options[name]
     if not isinstance(value, kind):
@@ -81,7 +92,10 @@ def _expect_count(options: Mapping[str, Any], name: str, least: int) -> None:
 def _expect_metrics(value: object) -> None:
     if isinstance(value, str) and value in _MODES:
         return
-    if isinstance(value, Mapping) or type(value).__name__ == "MetricCollection":
+    if type(value).__name__ == "MetricCollection":
+        return
+    if isinstance(value, Mapping):
+        _expect_metric_entries(value)
         return
     allowed = ", ".join(repr(m) for m in _MODES)
     message = (
@@ -90,8 +104,22 @@ def _expect_metrics(value: object) -> None:
     raise (ValueError if isinstance(value, str) else TypeError)(message)
 
 
+def _expect_metric_entries(metrics: Mapping[Any, Any]) -> None:
+    for name, metric in metrics.items():
+        if not isinstance(name, str):
+            raise TypeError(f"expected `metrics` to have strings as names, got {name!r}")
+        if not callable(getattr(metric, "update", None)):
+            message = f"expected `metrics[{name!r}]` to be a torchmetrics Metric, got {metric!r}"
+            raise TypeError(message)
+
+
 def _expect_keys(value: object) -> None:
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:  # noqa: PLR2004
+    if (
+        not isinstance(value, Sequence)
+        or isinstance(value, str)
+        or len(value) != 2  # noqa: PLR2004
+        or not all(isinstance(key, str) for key in value)
+    ):
         message = f"expected `metric_keys` to be two names, got {value!r}"
         raise TypeError(message)
 
@@ -103,10 +131,13 @@ def _expect_path(options: Mapping[str, Any], name: str, suffixes: Sequence[str])
     if not isinstance(value, (str, Path)):
         message = f"expected `{name}` to be a path, got {value!r} of type {type(value).__name__}"
         raise TypeError(message)
-    suffix = Path(value).suffix
+    suffix = Path(value).suffix.lower()
     if suffix not in suffixes:
         allowed = ", ".join(suffixes)
         message = f"expected `{name}` to end with one of {allowed}, got {str(value)!r}"
+        raise ValueError(message)
+    if obstacle := _obstacle(Path(value)):
+        message = f"`{name}={str(value)!r}` cannot be written: {obstacle}"
         raise ValueError(message)
     package, extra = _WRITTEN_BY.get(suffix, ("", ""))
     if package and find_spec(package) is None:

@@ -8,8 +8,8 @@ message has the same 112 bytes whatever the model: sets of parameters are compar
 travel only where the digests differ.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import timedelta
 from enum import IntEnum
@@ -26,41 +26,38 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Event",
-    "Link",
     "LostRankError",
     "Note",
     "Ranks",
-    "Reached",
-    "digest",
+    "UnsentError",
     "merge_findings",
-    "reached",
     "words",
 ]
 
-# Recomputation inside backward: the graph shows nothing of what such a region uses.
-_BLINDING = "CheckpointFunctionBackward"
 _MAX_LISTED = 8
+# How long, in s, the ranks wait for each other before the first message.
+_MEETING = 60.0
 
 
 class LostRankError(RuntimeError):
     """Raised when a rank does not answer: its process has ended, or the time limit has passed."""
 
 
+class UnsentError(RuntimeError):
+    """Raised on every rank when one of them cannot put into bytes what it has to say."""
+
+
 class Event(IntEnum):
     """Where in the course of a run a rank is."""
 
-    BACKWARD = 1
-    STEP = 2
-    FINISH = 3
-    FAILED = 4
-
-
-class Link(IntEnum):
-    """How a loss hangs together with the parameters."""
-
-    PARAMETERS = 0
-    LEAF = 1  # it requires grad, but reaches no parameter
-    NOTHING = 2  # it does not require grad
+    START = 1
+    BACKWARD = 2
+    STEP = 3
+    SCALARS = 4
+    CADENCE = 5
+    EPOCH = 6
+    FINISH = 7
+    FAILED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,17 +100,47 @@ class Ranks:
 
     Args:
         limit: how long a rank may keep the others waiting, in s; `None` takes torch's default.
+
+    Raises:
+        LostRankError: there is no line to all ranks.
     """
 
     def __init__(self, limit: float | None = None) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         wait = timedelta(seconds=limit) if limit is not None else None
-        self._group: Any = dist.new_group(backend="gloo", timeout=wait)
+        patience = _MEETING if limit is None else min(limit, _MEETING)
+        if not self._all_here(patience):
+            raise LostRankError(
+                f"not all of them came within {patience:.0f} s; `GradGuard` must be among the "
+                "callbacks of every rank"
+            )
+        try:
+            self._group: Any = dist.new_group(backend="gloo", timeout=wait)
+        except RuntimeError as error:
+            raise LostRankError(_reason(str(error))) from error
 
     @staticmethod
     def available() -> bool:
         """Say whether torch's own processes carry this job."""
         return bool(dist.is_available() and dist.is_initialized() and dist.is_gloo_available())
+
+    def _all_here(self, limit: float) -> bool:
+        """Say whether every rank asks this within some seconds, the same on all that ask.
+
+        Opening a group waits for all ranks, so a guard that only some of them have must not try.
+        Whoever comes last, or has waited for too long, writes the answer into the store of the job;
+        the first answer holds.
+        """
+        store = dist.distributed_c10d._get_default_store()  # noqa: SLF001 - the only way to it
+        number = store.add(f"gradguard/rank {self.rank}", 1)
+        key = f"gradguard/meeting {number}"
+        if store.add(f"{key}/ranks", 1) == self.size:
+            store.compare_set(key, "", "all")
+        try:
+            store.wait([key], timedelta(seconds=limit))
+        except RuntimeError:
+            store.compare_set(key, "", "some")
+        return bool(store.get(key) == b"all")
 
     def compare(self, note: Note, wait: float | None = None) -> Answer:
         """Tell all ranks a note and hear what theirs range over; every rank must call this.
@@ -145,10 +172,19 @@ class Ranks:
         return [float(v) for v in table.tolist()]
 
     def gather(self, thing: Any) -> list[Any]:  # noqa: ANN401 - anything that can be pickled
-        """Return what every rank brings, in the order of the ranks."""
+        """Return what every rank brings, in the order of the ranks.
+
+        Raises:
+            LostRankError: some rank is gone.
+            UnsentError: what some rank brings cannot be pickled.
+        """
         theirs: list[Any] = [None] * self.size
-        self._guarded(lambda: dist.all_gather_object(theirs, thing, group=self._group))
-        return theirs
+        packed = _pack(thing)
+        self._guarded(lambda: dist.all_gather_object(theirs, packed, group=self._group))
+        for rank, each in enumerate(theirs):
+            if isinstance(each, str):
+                raise UnsentError(f"rank {rank} cannot send what it has to say: {each}")
+        return [pickle.loads(each) for each in theirs]  # noqa: S301 - from the ranks of this job
 
     def close(self) -> None:
         """Take the line down; the job's own groups stay."""
@@ -157,24 +193,30 @@ class Ranks:
             dist.destroy_process_group(group)
 
     def _reduce(self, table: Tensor, op: Any, wait: float | None) -> None:  # noqa: ANN401 - torch's enum
-        def deed() -> None:
-            if wait is None:
-                dist.all_reduce(table, op=op, group=self._group)
-                return
-            # The limit of this one message; a limit on waiting alone would leave it pending, and
-            # the process could not end before the job's own limit.
-            options = dist.AllreduceOptions()
-            options.reduceOp, options.timeout = op, timedelta(seconds=wait)
-            self._group.allreduce([table], options).wait()
+        if wait is None:
+            self._guarded(lambda: dist.all_reduce(table, op=op, group=self._group))
+            return
+        # The limit of this one message; a limit on waiting alone would leave it pending, and the
+        # process could not end before the job's own limit.
+        options = dist.AllreduceOptions()
+        options.reduceOp, options.timeout = op, timedelta(seconds=wait)
+        self._guarded(lambda: self._group.allreduce([table], options).wait())
 
-        self._guarded(deed)
-
-    @staticmethod
-    def _guarded(deed: Any) -> None:  # noqa: ANN401
+    def _guarded(self, deed: Callable[[], Any]) -> None:
+        if self._group is None:  # torch would take the group of the job instead
+            raise LostRankError("the line between the ranks has been taken down")
         try:
             deed()
         except RuntimeError as error:
             raise LostRankError(_reason(str(error))) from error
+
+
+def _pack(thing: Any) -> bytes | str:  # noqa: ANN401
+    """Return something as bytes, or in words why that cannot be done."""
+    try:
+        return pickle.dumps(thing)
+    except Exception as error:  # noqa: BLE001 - whatever it is, this rank must not stay away
+        return f"{type(error).__name__}: {error}"
 
 
 def _reason(text: str) -> str:
@@ -186,87 +228,6 @@ def _reason(text: str) -> str:
         if "closed by peer" in text or "reset by peer" in text
         else text.splitlines()[0][:200]
     )
-
-
-# -- what one rank sees
-
-
-@dataclass(slots=True)
-class Reached:
-    """What the graph of one loss reaches on this rank.
-
-    Attributes:
-        found: one byte a parameter, 1 where the graph ends in it.
-        link: how the loss hangs together with the parameters.
-        blind: the graph holds a region that shows nothing of what it uses.
-    """
-
-    found: bytearray
-    link: Link
-    blind: bool = False
-
-
-def reached(loss: Tensor, places: Mapping[int, int], *, sharded: bool = False) -> Reached:
-    """Walk the autograd graph below a loss.
-
-    Args:
-        loss: float[], any device; no value is read.
-        places: id of a parameter -> its place in the vector.
-        sharded: the graph may end in leaves of shards; any leaf that is no scalar counts as one.
-
-    Cost: 0.3 us a node on one CPU thread.
-
-    Example:
-        >>> w = torch.nn.Parameter(torch.ones(3))
-        >>> reached((2 * w).sum(), {id(w): 0}).found[0]
-        1
-    """
-    result = Reached(bytearray(len(places)), Link.NOTHING)
-    if loss.grad_fn is None:
-        _note_leaf(loss, places, result, sharded=sharded)
-        return result
-    result.link = Link.LEAF
-    stack = [loss.grad_fn]
-    seen = set(stack)
-    while stack:
-        node = stack.pop()
-        below = node.next_functions
-        if not below:
-            variable = getattr(node, "variable", None)
-            if variable is not None:
-                _note_leaf(variable, places, result, sharded=sharded)
-            continue
-        if type(node).__name__ == _BLINDING:
-            result.blind, result.link = True, Link.PARAMETERS
-        for child, _ in below:
-            if child is not None and child not in seen:
-                seen.add(child)
-                stack.append(child)
-    return result
-
-
-def _note_leaf(leaf: Tensor, places: Mapping[int, int], result: Reached, *, sharded: bool) -> None:
-    if not leaf.requires_grad:
-        return
-    place = places.get(id(leaf))
-    if place is not None:
-        result.found[place] = 1
-        result.link = Link.PARAMETERS
-    elif sharded and leaf.dim() > 0:
-        result.link = Link.PARAMETERS
-    elif result.link is Link.NOTHING:
-        result.link = Link.LEAF
-
-
-def digest(content: Iterable[str] | bytes) -> int:
-    """Return 56 bits that stand for names or states.
-
-    Example:
-        >>> digest(["a", "b"]) == digest(["a", "b"]), digest(["a", "b"]) == digest(["ab"])
-        (True, False)
-    """
-    raw = content if isinstance(content, bytes) else "\n".join(content).encode()
-    return int.from_bytes(hashlib.blake2b(raw, digest_size=7).digest(), "big")
 
 
 # -- what all of them found, as one list

@@ -312,6 +312,8 @@ def _summary(report: Report) -> Iterator[str]:
 
 
 def _trained(report: Report) -> str:
+    if not report.total:
+        return "no optimizer step was seen, so no gradient was judged"
     noun = "trainable parameter" if report.total == 1 else "trainable parameters"
     return f"{report.trained:,} of {report.total:,} {noun} received a gradient"
 

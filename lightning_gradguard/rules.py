@@ -215,10 +215,17 @@ def matching(prefixes: Iterable[str]) -> frozenset[str]:
 def _expand(prefix: str) -> list[str]:
     codes = [code for code in RULES if prefix.startswith("GG") and code.startswith(prefix)]
     if not codes:
-        allowed = ", ".join(["GG", *sorted({code[:3] for code in RULES}), *RULES])
-        msg = f"expected a rule code or a prefix of one, got {prefix!r}; allowed: {allowed}"
+        msg = f"expected a rule code or a prefix of one, got {prefix!r}; {_allowed(prefix)}"
         raise ValueError(msg)
     return codes
+
+
+def _allowed(text: str) -> str:
+    """Name the code that a text which is none stands for, or else all that there are."""
+    code = next((rule.code for rule in RULES.values() if rule.name == text), text.upper())
+    if code in RULES:
+        return f"did you mean {code}?"
+    return f"allowed: {', '.join(['GG', *sorted({code[:3] for code in RULES}), *RULES])}"
 
 
 _IMPORTS = """\
@@ -768,7 +775,7 @@ _RULES = (
     Rule(
         code="GG110",
         name="kept-graphs",
-        message="`{name}` carries the graph of an earlier step into this one",
+        message="{name} carries the graph of an earlier step into this one",
         severity=Severity.ERROR,
         what=(
             "A value that is kept on the module between steps still holds the graph it was made in."
@@ -1046,7 +1053,7 @@ _RULES = (
     Rule(
         code="GG204",
         name="non-finite-gradients",
-        message="the gradient of {parameters} is not finite",
+        message="{subject} is not finite",
         severity=Severity.ERROR,
         what=(
             "A gradient holds NaN or infinity; the finding names the operation in which the first "

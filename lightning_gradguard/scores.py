@@ -5,6 +5,7 @@ Plain torch in double precision, following the conventions of torchmetrics (0 fo
 classes left out of a macro average); the tests compare every row with torchmetrics.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,8 +26,8 @@ class Sample:
     """The two sides of a metric.
 
     Attributes:
-        kind: `label`, `topk`, `binary`, `multilabel`, `rank`, `integer`, `number`, `image`
-            or `text`.
+        kind: `label`, `topk`, `binary`, `multilabel`, `rank`, `integer`, `number`, `image`,
+            `boxes` or `text`.
         preds: labels, bits or integers; for `rank` the scores themselves.
         target: same shape as `preds`, but for `topk` and ranked labels.
         classes: number of classes or labels.
@@ -389,7 +390,7 @@ def _gold_rank(score: Tensor, target: Tensor) -> Iterator[Row]:
     rank = 1 + (table > table.gather(1, gold)).sum(1)
     yield "RetrievalMRR", {}, float(rank.double().reciprocal().mean())
     yield "RetrievalNormalizedDCG", {}, float((rank + 1).double().log2().reciprocal().mean())
-    for k in (1, 3, 5, 10):
+    for k in (*range(1, 11), 20, 50, 100):
         if k < table.shape[1]:
             how = {"num_classes": table.shape[1], "top_k": k, "average": "micro"}
             yield "MulticlassAccuracy", how, float((rank <= k).double().mean())
@@ -508,6 +509,27 @@ def _image(sample: Sample) -> Iterator[Row]:
     yield "PeakSignalNoiseRatio", {"data_range": 255.0}, float(10 * torch.log10(255.0**2 / error))
 
 
+def _boxes(sample: Sample) -> Iterator[Row]:
+    """Yield overlaps of boxes, each with the target of the same row."""
+    preds, target = sample.preds.double(), sample.target.double()
+    low = torch.maximum(preds[:, :2], target[:, :2])
+    high = torch.minimum(preds[:, 2:], target[:, 2:])
+    sizes = [t[:, 2:] - t[:, :2] for t in (preds, target)]
+    shared = (high - low).clamp(min=0).prod(1)
+    union = sizes[0].prod(1) + sizes[1].prod(1) - shared
+    hull = torch.maximum(preds[:, 2:], target[:, 2:]) - torch.minimum(preds[:, :2], target[:, :2])
+    gap = ((preds[:, :2] + preds[:, 2:] - target[:, :2] - target[:, 2:]) / 2).pow(2).sum(1)
+    each, far = _ratio(shared, union), _ratio(gap, hull.pow(2).sum(1))
+    turns = [torch.atan(_ratio(s[:, 0], s[:, 1])) for s in sizes]
+    bent = 4 / math.pi**2 * (turns[1] - turns[0]) ** 2
+    yield "IntersectionOverUnion", {}, float(each.mean())
+    general = each - _ratio(hull.prod(1) - union, hull.prod(1))
+    yield "GeneralizedIntersectionOverUnion", {}, float(general.mean())
+    yield "DistanceIntersectionOverUnion", {}, float((each - far).mean())
+    complete = each - far - bent * _ratio(bent, 1 - each + bent)
+    yield "CompleteIntersectionOverUnion", {}, float(complete.mean())
+
+
 def _text(sample: Sample) -> Iterator[Row]:
     """Yield edit distances between rows of symbols."""
     pairs = list(zip(sample.preds.tolist(), sample.target.tolist(), strict=True))
@@ -536,6 +558,7 @@ def _edit_distance(left: Sequence[int], right: Sequence[int]) -> int:
 _TABLE = {
     "label": _label, "topk": _topk, "binary": _binary, "multilabel": _multilabel, "rank": _rank,
     "integer": _integer, "number": _number, "image": _image, "text": _text,
+    "boxes": _boxes,
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from lightning_gradguard.lasting import LATE_LOOKS, MIN_LATE_RUN, Lasting
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.roster import params_of
+from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.run import Run, Settings, Traced
 from lightning_gradguard.source import Span, capture, is_user_file, locate
 from lightning_gradguard.trace import LossView, Trace, Value, version_of
@@ -231,7 +232,18 @@ class Session(Run):
         scene = self.scene_of(self.tracer.now or self.tracer.latest)
         if _UNREDUCED in text:
             self.emit(diagnose.awaited_parameters(scene, self._last_missing()))
-        self.emit(diagnose.explain_error(scene, text, _raised_at(error)))
+        raised_at = _raised_at(error)
+        self.emit(diagnose.explain_error(scene, text, raised_at))
+        if diagnose.speaks_of_values(text, raised_at):
+            self._explain_values(error)
+
+    def _explain_values(self, error: BaseException) -> None:
+        """Look for the NaN behind an error about values, which the forward pass has raised."""
+        traced = self.tracer.run_again(error)
+        seen = traced.recorder.nonfinite if traced is not None and traced.recorder else []
+        if traced is not None and seen:
+            scene = self.scene_of(traced, f"at global step {self.step}")
+            self._nonfinite_found(diagnose.nonfinite_values(scene, seen), scene)
 
     def _last_missing(self) -> list[str]:
         """Return the parameters without a gradient at the latest step."""
@@ -406,7 +418,14 @@ class Session(Run):
         seen = (
             traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
         )
-        self.emit(diagnose.nonfinite_gradients(scene, names, seen))
+        self._nonfinite_found(diagnose.nonfinite_gradients(scene, names, seen), scene)
+
+    def _nonfinite_found(self, found: list[Diagnostic], scene: Scene) -> None:
+        """Tell what broke, or that the parameters had run away before it did."""
+        runaway = self.lasting.runaway() if self.step > self._first_step else None
+        if runaway is not None:
+            found = diagnose.diverged(scene, found[0], runaway, self.optimizers)
+        self.emit(found)
 
     def _look_for_hidden(self, now: Traced, view: LossView) -> None:
         """Name the leaves of a loss that are no parameters of the module, while they are alive."""

@@ -2,6 +2,7 @@
 """The traced step: when the recorder runs, what it keeps, and how a step is run once more."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,12 @@ class Tracer:
             **options,
         )
 
-    def run_again(self) -> Traced | None:
-        """Replay the step under a trace that looks at values too; `None` where that fails."""
+    def run_again(self, error: BaseException | None = None) -> Traced | None:
+        """Replay the step under a trace that looks at values too; `None` where that fails.
+
+        Args:
+            error: what the step raises; the replay goes as far as that, and has no loss.
+        """
         if self.replay is None or not self.run.automatic:
             return None
         try:
@@ -78,8 +83,16 @@ class Tracer:
             recorder = self._recorder(twin, None, check_values=True)
             traced = Traced(self.run.step, recorder.trace, recorder=recorder)
             self._hold_compiler()
-            with torch._C._EnableTorchFunction(), recorder:  # noqa: SLF001
+            expected = (type(error),) if error is not None else ()
+            loss = None
+            with (
+                suppress(*expected),
+                torch._C._EnableTorchFunction(),  # noqa: SLF001 - off within a torch function
+                recorder,
+            ):
                 loss = self.replay.run(twin)
+            if error is not None:
+                return traced if recorder.trace.fault is None else None
             if loss is None or recorder.trace.fault is not None:
                 return None
             self._walk(traced, twin, loss)

@@ -50,9 +50,15 @@ def make(data: str) -> tuple[tuple[int, ...], Tensor]:
         "values": ((24,), torch.randn(24, generator=source)),
         "counts": ((24,), torch.randint(0, 9, (24,), generator=source).float()),
         "relevance": ((6, 8), torch.randint(0, 4, (6, 8), generator=source).float()),
+        "boxes": ((8, 4), _boxes(source)),
         "relevant": ((6, 8), torch.randint(0, 2, (6, 8), generator=source).float()),
     }
     return shapes[data]
+
+
+def _boxes(source: torch.Generator) -> Tensor:
+    low = torch.randint(0, 50, (8, 2), generator=source)
+    return torch.cat([low, low + torch.randint(20, 100, (8, 2), generator=source)], 1).float()
 
 
 def _padded(target: Tensor) -> Tensor:

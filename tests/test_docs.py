@@ -29,6 +29,21 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
+# Commands of the documentation that are not run by a test, by how they begin.
+NOT_RUN = {
+    "pip install": "fetches packages; tests/test_packaging.py installs a wheel",
+    "make": "runs the tests, this one among them, or what has a test of its own",
+}
+# Commands that say the same whatever the model is like.
+NOT_ABOUT_A_MODEL = ("gradguard explain", "gradguard rules", "gradguard report")
+SMOKE = """\
+from train import main
+
+
+def test_training():
+    main()
+"""
+
 every_page = pytest.mark.parametrize("page", PAGES, ids=[path.stem for path in PAGES])
 
 
@@ -92,10 +107,10 @@ class TestPrograms:
         """The text in the page is the diagnostic of the program in the page, verbatim."""
         path = ROOT / page
         program = next(b for b in blocks(path, "python") if "import pytorch_lightning" in b)
-        namespace = vars(ModuleType("train"))
+        namespace = vars(ModuleType("train")) | {"guard": GradGuard()}
         torch.manual_seed(0)
         with quietly(), contextlib.suppress(GradGuardError):
-            execute(program.replace("[GradGuard()]", "[guard := GradGuard()]"), namespace)
+            execute(program.replace("[GradGuard()]", "[guard]"), namespace)
         (finding,) = namespace["guard"].report.diagnostics
         assert finding.code == code
         text = render(finding)
@@ -152,6 +167,74 @@ class TestOtherBlocks:
         """As it says."""
         for text in blocks(page, "json"):
             json.loads(text)
+
+
+def commands(page: Path) -> list[str]:
+    """Return the commands of a page, those in a workflow among them."""
+    written = [row for block in blocks(page, "bash") for row in block.splitlines()]
+    rows = [row.strip() for block in blocks(page, "yaml") for row in block.splitlines()]
+    return written + [row.removeprefix("- run: ") for row in rows if row.startswith("- run: ")]
+
+
+def runnable() -> list[str]:
+    """Return every command of the documentation that is run, each once."""
+    found = dict.fromkeys(command for page in PAGES for command in commands(page))
+    return [command for command in found if not command.startswith(tuple(NOT_RUN))]
+
+
+@pytest.mark.slow
+class TestCommands:
+    """The commands, in the project that the README builds up: its program and a smoke test."""
+
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        """Make the project, with the fault of the README."""
+        program = next(b for b in blocks(README, "python") if "__main__" in b)
+        (tmp_path / "train.py").write_text(program, encoding="utf-8")
+        (tmp_path / "tests" / "smoke").mkdir(parents=True)
+        (tmp_path / "tests" / "smoke" / "test_train.py").write_text(SMOKE, encoding="utf-8")
+        (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n", encoding="utf-8")
+        return tmp_path
+
+    def run(self, command: str, project: Path) -> "subprocess.CompletedProcess[str]":
+        """Run a command as a shell would, with the tools of this environment."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        left_out = ("PYTEST", "GRADGUARD", "GITHUB", "COV")
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
+        return subprocess.run(  # noqa: S603  # the project's own documentation
+            ["bash", "-c", command],  # noqa: S607
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=variables | {"PATH": path},
+        )
+
+    @pytest.mark.parametrize("command", runnable())
+    def test_tell_a_broken_project_from_a_repaired_one(self, command: str, project: Path) -> None:
+        """A command about a model fails on the broken one, by the diagnostic, and then passes."""
+        if not command.startswith(NOT_ABOUT_A_MODEL):
+            answer = self.run(command, project)
+            assert answer.returncode == 1, answer.stdout + answer.stderr
+            assert "error[GG101]" in answer.stdout + answer.stderr
+            train = project / "train.py"
+            source = train.read_text(encoding="utf-8")
+            repaired = re.sub(
+                "loss = 1 - .*", "loss = nn.functional.cross_entropy(logits, y)", source
+            )
+            train.write_text(repaired, encoding="utf-8")
+        answer = self.run(command, project)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+    def test_are_the_ones_that_matter(self) -> None:
+        """The test above has not lost what it is for."""
+        words = {word for command in runnable() for word in command.split()[:2]}
+        assert {"GRADGUARD=strict", "pytest", "check", "explain"} <= words
+
+    def test_names_only_what_is_left_out(self) -> None:
+        """Each entry of the table of exceptions is about a command that is there."""
+        every = [command for page in PAGES for command in commands(page)]
+        assert all(any(c.startswith(start) for c in every) for start in NOT_RUN)
 
 
 class TestLinks:

@@ -91,7 +91,8 @@ class TestMetrics:
     """The parts of `metrics` build on each other in one direction."""
 
     LAYERS = (
-        "operations", "metric", "pieces", "decisions", "draws", "fitting", "outside", "recognition",
+        "operations", "metric", "pieces", "decisions", "draws", "fitting", "shares", "outside",
+        "recognition",
     )  # fmt: skip
 
     def test_imports_point_one_way(self) -> None:

@@ -393,7 +393,6 @@ SETTINGS = {
             lambda: pl_callbacks.StochasticWeightAveraging(0.01, 1), max_epochs=3, max_steps=24
         )
     ),
-    "moving average": Setting(options=with_callbacks(pl_callbacks.EMAWeightAveraging)),
     "finetuning": Setting(options=with_callbacks(Thaw, max_steps=12, max_epochs=2)),
     "checkpointing": Setting(Recomputed),
     "reentrant checkpointing": Setting(Reentrant),
@@ -421,6 +420,8 @@ SETTINGS = {
     "inference mode off": Setting(options=lambda: {"inference_mode": False}, validate=True),
     "early end": Setting(options=lambda: {"limit_train_batches": 3, "max_epochs": 2}),
 }  # fmt: skip
+if hasattr(pl_callbacks, "EMAWeightAveraging"):  # new in Lightning 2.6
+    SETTINGS["moving average"] = Setting(options=with_callbacks(pl_callbacks.EMAWeightAveraging))
 
 
 @dataclass

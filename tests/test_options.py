@@ -31,6 +31,12 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"log_every_n_steps": 1.0}, TypeError, "to be an integer, got 1.0 of type float"),
     ({"metrics": "all"}, ValueError, "'advise', 'route', 'off' or a mapping of names to metrics"),
     ({"metrics": 3}, TypeError, "a mapping of names to metrics, got 3"),
+    ({"metrics": {"acc": 3}}, TypeError, "expected `metrics['acc']` to be a torchmetrics Metric"),
+    ({"metrics": {3: None}}, TypeError, "expected `metrics` to have strings as names, got 3"),
+    ({"metric_keys": "ab"}, TypeError, "expected `metric_keys` to be two names, got 'ab'"),
+    ({"metric_keys": (0, 1)}, TypeError, "expected `metric_keys` to be two names, got (0, 1)"),
+    ({"select": ["gg204"]}, ValueError, "got 'gg204'; did you mean GG204?"),
+    ({"ignore": ["unused-parameters"]}, ValueError, "did you mean GG106?"),
     ({"report": 3}, TypeError, "expected `report` to be a path, got 3 of type int"),
     ({"report": "out.txt"}, ValueError, "expected `report` to end with one of .json, .sarif, .md"),
     ({"report": Path("out")}, ValueError, "got 'out'"),
@@ -82,6 +88,44 @@ def test_good_arguments_are_taken(options: dict[str, Any]) -> None:
     guard = GradGuard(**options)
     assert guard.settings.strict is options.get("strict", False)
     assert guard.settings.patience == options.get("patience", 10)
+
+
+class TestPlaces:
+    """Files that are to be written when the run ends are asked for before it begins."""
+
+    @pytest.mark.parametrize("option", ["report", "figure"])
+    def test_a_file_is_no_folder(self, option: str, tmp_path: Path) -> None:
+        """The part of the path that is in the way is named."""
+        (tmp_path / "taken").touch()
+        path = tmp_path / "taken" / ("r.json" if option == "report" else "f.png")
+        with pytest.raises(ValueError, match="cannot be written") as caught:
+            GradGuard(**{option: path})  # type: ignore[arg-type]
+        assert str(caught.value).endswith(f"`{tmp_path / 'taken'}` is a file")
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        """Even if its name looks like one."""
+        (tmp_path / "r.json").mkdir()
+        with pytest.raises(ValueError, match=r"r\.json` is a folder"):
+            GradGuard(report=tmp_path / "r.json")
+
+    @pytest.mark.parametrize("exists", [False, True])
+    def test_permission_is_asked_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exists: bool
+    ) -> None:
+        """Of the file if it is there, else of the nearest folder above that is."""
+        path = tmp_path / "new" / "r.json" if not exists else tmp_path / "r.json"
+        asked = path if exists else tmp_path
+        if exists:
+            path.touch()
+        monkeypatch.setattr("os.access", lambda place, _: place != asked)
+        with pytest.raises(ValueError, match="no permission to write") as caught:
+            GradGuard(report=path)
+        assert f"`{asked}`" in str(caught.value)
+
+    def test_folders_and_files_may_be_new(self, tmp_path: Path) -> None:
+        """Nothing is made until there is something to write."""
+        GradGuard(report=tmp_path / "a" / "b" / "R.JSON")
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_ignored_codes_are_taken_out_of_the_selected_ones() -> None:

@@ -22,8 +22,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from lightning_gradguard import Span
-from lightning_gradguard.agreement import cadence
-from lightning_gradguard.ranks import Link, digest, merge_findings, reached, words
+from lightning_gradguard.cadence import cadence
+from lightning_gradguard.ranks import merge_findings, words
+from lightning_gradguard.reach import Link, digest, reached
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
 
 HERE = Path(__file__).parent / "ranks"

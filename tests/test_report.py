@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lightning_gradguard.report import GradGuardError, Report, count, fold_names, render, writer_for
@@ -21,6 +21,8 @@ SARIF_SCHEMA = Path(__file__).resolve().parents[2] / "shared/data/sarif-schema-2
 STEP = "LitWine.training_step"
 RANK_LINE = "        order = scores.argsort(dim=1).float()"
 LOSS_LINE = "        loss = F.huber_loss(order, target)"
+# How long an example takes says something about the machine only.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def finding(code: str, **changes: Any) -> Diagnostic:
@@ -290,6 +292,7 @@ class TestWrapping:
             "           ranks",
         ]
 
+    @unhurried
     @given(
         text=st.lists(st.text("abc`[] ,.%1", min_size=1, max_size=30), max_size=20).map(" ".join),
         width=st.integers(60, 120),
@@ -300,6 +303,7 @@ class TestWrapping:
         notes = "".join(rows[1:-1]).replace("= cause:", "", 1)
         assert "".join(notes.split()) == "".join(text.split())
 
+    @unhurried
     @given(words=st.lists(st.text("abc", min_size=1, max_size=20), min_size=1, max_size=40))
     def test_stays_within_the_page(self, words: list[str]) -> None:
         """Plain words never run over the edge."""

@@ -352,9 +352,9 @@ class TestManual:
         model = Wrapped()
         model.mode = "plain"
         wrapper = nn.Module()
-        wrapper._orig_mod = model.spare  # type: ignore[assignment]
+        wrapper._orig_mod = model.spare
         model.spare = wrapper  # type: ignore[assignment]
-        wrapper.forward = wrapper._orig_mod.forward  # type: ignore[assignment,union-attr]
+        wrapper.forward = wrapper._orig_mod.forward
         found = only(train(model), "GG403")
         assert found.params == ("spare.weight", "spare.bias")
 

@@ -45,7 +45,8 @@ def signature(item: type) -> list[str]:
         return []
     arguments = inspect.signature(item).parameters.values()
     star = ["    *,"] if arguments and all(a.kind is a.KEYWORD_ONLY for a in arguments) else []
-    lines = [f"    {argument}," for argument in arguments]
+    # How the class names itself depends on the version of Python.
+    lines = [f"    {re.sub(r'pathlib.(_local.)?Path', 'Path', str(a))}," for a in arguments]
     return ["```text", f"{item.__name__}(", *star, *lines, ")", "```", ""]
 
 

@@ -18,7 +18,12 @@ from lightning_gradguard.diagnose.errors import explain_error, refused_backwards
 from lightning_gradguard.diagnose.limits import unchecked, unused_suppression
 from lightning_gradguard.diagnose.losses import disconnected_loss, untraced_loss
 from lightning_gradguard.diagnose.missing import missing_parameters, unused_parameters
-from lightning_gradguard.diagnose.nonfinite import nonfinite_gradients
+from lightning_gradguard.diagnose.nonfinite import (
+    diverged,
+    nonfinite_gradients,
+    nonfinite_values,
+    speaks_of_values,
+)
 from lightning_gradguard.diagnose.optimizers import (
     stale_optimizer_parameters,
     toggling_span,
@@ -48,6 +53,7 @@ __all__ = [
     "awaited_parameters",
     "constant_terms",
     "disconnected_loss",
+    "diverged",
     "divergent_losses",
     "divergent_parameters",
     "explain_error",
@@ -58,8 +64,10 @@ __all__ = [
     "lasts",
     "missing_parameters",
     "nonfinite_gradients",
+    "nonfinite_values",
     "overwritten_values",
     "refused_backwards",
+    "speaks_of_values",
     "stale_optimizer_parameters",
     "toggling_span",
     "unassigned_gradients",

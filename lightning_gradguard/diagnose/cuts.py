@@ -130,8 +130,9 @@ def _cut_label(cut: Cut) -> str:
 
 def cut_cause(cut: Cut) -> str:
     """Say what the value carried before a cut and what is left of it after."""
-    name = advice.subject(cut.call) or "the input"
-    before = f"`{name}` {cut.value.describe()} requires grad"
+    subject = advice.subject(cut.call)
+    name = f"`{subject}`" if subject else "the input"
+    before = f"{name} {cut.value.describe()} requires grad"
     if cut.output is None:
         text = (
             f"{before}; `{bare_name(cut)}` turns it into a plain Python value, which has no history"

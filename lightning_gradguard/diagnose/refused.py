@@ -125,17 +125,30 @@ def kept_graphs(scene: Scene, raised_at: Span | None = None) -> list[Diagnostic]
         scene: the failing step.
         raised_at: the user's own call of the backward pass that failed, in manual optimization.
     """
-    found = []
     for prefix, module in scene.model.named_modules():
         for attribute, item in vars(module).items():
             if _holds_graph(item):
-                spans = definitions.attribute_spans(type(module), attribute)
-                late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
                 name = f"{prefix}.{attribute}" if prefix else attribute
-                found.append(_kept_graph(scene, name, late[-1] if late else None))
-    if not found and raised_at is not None:
+                return [_kept_graph(scene, name, _keeping_span(scene, type(module), attribute))]
+    if raised_at is not None:
         return [_kept_graph(scene, "", raised_at)]
-    return found[:1]
+    call = _outliving(scene)
+    return [_held_graph(scene, call)] if call is not None else []
+
+
+def _keeping_span(scene: Scene, cls: type, attribute: str) -> Span | None:
+    """Return what gave a module a value with a graph: an assignment, or a call."""
+    spans = definitions.attribute_spans(cls, attribute)
+    late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
+    call = _outliving(scene) if not late else None
+    return late[-1] if late else span_at(call.stack) if call is not None else None
+
+
+def _outliving(scene: Scene) -> Call | None:
+    """Return the call of the last traced step whose result somebody still holds with its graph."""
+    losses = {v.value for v in scene.trace.losses}
+    held = [v.call for v in scene.trace.outliving if v not in losses]
+    return next((c for c in reversed(held) if c is not None and c.stack), None)
 
 
 def _holds_graph(item: object, depth: int = 3) -> bool:
@@ -154,14 +167,32 @@ def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
     label = "keeps the graph of this step for the next one" if name else "goes through it again"
     what = f"`self.{name}`" if name else "a part of this loss"
     keep = f"detach what is carried over\n    self.{name} = self.{name}.detach()"
+    return _freed_graph(
+        scene,
+        f"`{name}`" if name else "the loss",
+        what,
+        span.labelled(label) if span else None,
+        keep if name else "add the losses up and call `backward()` once",
+    )
+
+
+def _held_graph(scene: Scene, call: Call) -> Diagnostic:
+    what = f"a result of `{call.public}`"
+    span = span_at(call.stack, "somebody holds this beyond its step")
+    return _freed_graph(
+        scene, what, what, span, "call `.detach()` on what is kept for a later step"
+    )
+
+
+def _freed_graph(scene: Scene, name: str, what: str, span: Span | None, repair: str) -> Diagnostic:
     return finding(
         "GG110",
         scene,
         params=tuple(scene.judged),
-        slots={"name": name or "the loss"},
-        span=span.labelled(label) if span else None,
+        slots={"name": name},
+        span=span,
         cause=f"{what} still carries a graph whose saved values an earlier `backward()` has freed",
-        help=keep if name else "add the losses up and call `backward()` once",
+        help=repair,
     )
 
 

@@ -58,6 +58,8 @@ def kinds_of(piece: Piece) -> list[How]:  # noqa: PLR0911 - one return a kind
             return [("rank", 1)]
     if name in COMPARES or name in SIGNS or name == "bool" or hard.dtype is torch.bool:
         return [*_bit_kinds(piece, hard), ("rank", 1)]
+    if name in INTEGERS and _are_boxes(piece):
+        return [("boxes", 1)]
     if name in INTEGERS:
         if _is_two_valued(piece):
             return _bit_kinds(piece, hard)
@@ -65,6 +67,12 @@ def kinds_of(piece: Piece) -> list[How]:  # noqa: PLR0911 - one return a kind
             [] if any(_is_binned(v) for v in piece.sides if piece.derived(v)) else [("integer", 1)]
         )
     return []
+
+
+def _are_boxes(piece: Piece) -> bool:
+    """Say whether both sides are rows of four numbers."""
+    same = piece.scores.shape == piece.target.shape
+    return same and len(piece.scores.shape) == 2 and piece.scores.shape[1] == 4  # noqa: PLR2004
 
 
 def _label_kinds(piece: Piece) -> list[How]:
@@ -183,8 +191,15 @@ def ignored_label(piece: Piece) -> int | None:
         if call.name in AGREES and any(n < 0 or n >= count for n in numbers):
             return next(n for n in numbers if n < 0 or n >= count)
         if call.name in {"ge", "__ge__", "gt", "__gt__"} and numbers and numbers[0] in {0, -1}:
-            return -1
+            return _negative_label(piece)
     return None
+
+
+def _negative_label(piece: Piece) -> int:
+    """Return the label below 0 that the traced target holds."""
+    real = piece.trace.tensor_of(piece.target)
+    below = real[real < 0].unique().tolist() if real is not None else []
+    return int(below[0]) if len(below) == 1 else -1
 
 
 def _comparisons(piece: Piece) -> Iterator[Call]:

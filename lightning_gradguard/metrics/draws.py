@@ -60,8 +60,16 @@ def _draw_target(piece: Piece, kind: str, source: torch.Generator) -> Tensor:
         return (2 * bits.float() - 1 if signed else bits).to(value.dtype)
     if kind == "rank":
         return _draw_ranked(piece, source)
+    if kind == "boxes":
+        return _corners(torch.rand(value.shape, generator=source)).to(value.dtype)
     most = 254 if kind == "image" else 9
     return (torch.rand(value.shape, generator=source) * most + 1).round().to(value.dtype)
+
+
+def _corners(parts: Tensor) -> Tensor:
+    """Return boxes as two corners each, some tens of pixels wide."""
+    low = 50 * parts[:, :2]
+    return torch.cat([low, low + 20 + 60 * parts[:, 2:]], 1).round()
 
 
 def _has_only_bits(piece: Piece) -> bool:
@@ -109,7 +117,9 @@ def _draw_scores(
     noise = torch.randn(shape, generator=source)
     toward = _toward(piece, kind, target)
     mixed = noise + pull * toward if toward is not None else noise
-    if kind == "image":
+    if kind == "boxes":
+        mixed = target.double() + 4 * noise
+    elif kind == "image":
         mixed = 255 * torch.rand(shape, generator=source)
     elif kind == "integer":
         mixed = (

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -37,6 +38,7 @@ _DRAWS = 8
 _MIN_DRAWS = 5
 _EXACT = 1e-4
 _CLOSE = 0.04
+_SAME = 1e-9
 _MAX_WORK = 40_000  # operations that are run again for one number
 _MAX_VALUES = 1 << 22  # of scores, of which random ones are drawn
 
@@ -79,7 +81,21 @@ def _fit(piece: Piece, how: How) -> tuple[float, Metric] | None:
     if len(numbers) < _MIN_DRAWS or max(numbers) - min(numbers) < 1e-9:  # noqa: PLR2004
         return None
     best = _choose(numbers, tables)
-    return (best[0], _named(piece, best, tables[0], how)) if best is not None else None
+    if best is None:
+        return None
+    return best[0], replace(_named(piece, best, tables[0], how), also=_others(best[1], tables))
+
+
+def _others(key: str, tables: Sequence[Mapping[str, Row]]) -> tuple[str, ...]:
+    """Return other classes that have the same value on every random batch."""
+    mine = tables[0][key][0]
+    names = {
+        row[0]: None
+        for k, row in tables[0].items()
+        if row[0] != mine and "note" not in row[1] and k in tables[-1]
+        and all(k in t and abs(t[k][2] - t[key][2]) < _SAME for t in tables)
+    }  # fmt: skip
+    return tuple(names)
 
 
 def _takes_logs(call: Call) -> bool:
@@ -102,6 +118,8 @@ def _sample(piece: Piece, how: How, given: Mapping[Value, Tensor]) -> Sample:
         return Sample(kind, scores, _fit_shape(target, scores.shape), top_k=_cutoff(piece))
     hard = next(o for o in piece.decision.outputs if o.mark == HARD)
     preds = given[hard] if hard in given else replay(piece.trace, hard, given)
+    if kind == "boxes":
+        return Sample(kind, preds.reshape(target.shape), target)
     if kind == "topk":
         best = preds.movedim(class_dim(piece), -1)[..., : number or 1]
         return Sample(kind, best, target, class_count(piece), number or 1)

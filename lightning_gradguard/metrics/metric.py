@@ -23,7 +23,10 @@ class Metric:
         value: the scalar that is a multiple of the metric, plus a constant.
         scale: factor and constant of that.
         same: whether these arguments reproduce the number of the traced batch, `None` if unchecked.
-        kind: what the predictions are, as in `Sample.kind`.
+        kind: what the predictions are, as in `Sample.kind`; `share` where only the family is known,
+            `sides` where the scores of two groups should lie on two sides of a bound.
+        also: other classes that have the same value.
+        against: scores of the second group of `sides`.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Metric:
     scale: tuple[float, float] = (1.0, 0.0)
     same: bool | None = None
     kind: str = ""
+    also: tuple[str, ...] = ()
+    against: Value | None = None
 
     @property
     def call(self) -> str:

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from lightning_gradguard import libraries
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.metrics.metric import Metric
-from lightning_gradguard.metrics.operations import DIFFERS, LABELS, POWERS
+from lightning_gradguard.metrics.operations import DIFFERS, LABELS, ORDERS, POWERS
 from lightning_gradguard.metrics.pieces import is_data, leaves_of, moment, upstream
 from lightning_gradguard.scores import Sample, rows
 from lightning_gradguard.source import Stack
@@ -19,6 +20,7 @@ from lightning_gradguard.trace import FREE, HARD, Call, Trace, Value
 __all__ = ["of_library", "outside"]
 
 _SQUARE = 2
+_SOUND = 3  # dimensions of sounds: samples, channels, time; images have more
 _SCALES = ((-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (100.0, 0.0), (-100.0, 100.0), (-100.0, 0.0))
 
 
@@ -98,14 +100,16 @@ def _pair(preds: Tensor, target: Tensor, value: Value) -> Iterator[Sample]:
         dim = 1 if preds.shape[2:] == target.shape[1:] else -1
         labels = preds.argmax(dim).reshape(target.shape)
         yield Sample("label", labels, target, preds.shape[dim])
+    if _are_best(value) and preds.shape[:-1] == target.shape:
+        count = value.parents[0].shape[-1]
+        yield Sample("topk", preds, target, count, preds.shape[-1])
     if preds.numel() != target.numel():
         return
     target = target.reshape(preds.shape)
     two = bool(((target == 0) | (target == 1)).all())
     hard = not preds.dtype.is_floating_point or bool(((preds == 0) | (preds == 1)).all())
     if (hard and not two and not target.dtype.is_floating_point) or (hard and _picks(value)):
-        count = value.call.inputs[0].shape[-1] if _picks(value) and value.call is not None else 0
-        count = max(count, int(target.max()) + 1, int(preds.max()) + 1)
+        count = max(_choices(value), int(target.max()) + 1, int(preds.max()) + 1)
         yield Sample("label", preds, target, count, overlap=count == 2)  # noqa: PLR2004
         if preds.dim() == 2:  # noqa: PLR2004 - rows of symbols
             yield Sample("text", preds, target)
@@ -132,6 +136,20 @@ def _is_table(preds: Tensor, target: Tensor) -> bool:
         return False
     shape = tuple(target.shape)
     return tuple(preds.shape[:-1]) == shape or (preds.shape[0], *preds.shape[2:]) == shape
+
+
+def _are_best(value: Value) -> bool:
+    """Say whether a value holds the positions of the best few of a last dimension."""
+    made = value.call
+    return made is not None and made.name in ORDERS and _is_integral(value) and bool(value.parents)
+
+
+def _choices(value: Value) -> int:
+    """Return from how many classes labels were picked, 0 if they were not."""
+    if not _picks(value) or value.call is None:
+        return 0
+    shape, left = value.call.inputs[0].shape, value.shape
+    return next((n for d, n in enumerate(shape) if (*shape[:d], *shape[d + 1 :]) == left), 0)
 
 
 def _picks(value: Value) -> bool:
@@ -181,7 +199,11 @@ def _by_number(
                 return found
             if 0.0 != value != 1.0:
                 vague.append(found)
-    return vague[0] if vague else _of_words(cut, sides, stacks)
+    vague.sort(key=lambda m: m.note != "")
+    if not vague:
+        return _of_words(cut, sides, stacks)
+    others = dict.fromkeys(m.name for m in vague[1:] if not m.note and m.name != vague[0].name)
+    return replace(vague[0], also=tuple(others))
 
 
 def _of_words(
@@ -203,31 +225,65 @@ def _of_words(
 
 
 def _of_function(leaving: Call, number: float) -> Metric | None:
-    """Recognise a root or a power of a loss that has left torch as a number."""
+    """Recognise a root, a power or a logarithm of a loss that has left torch as a number."""
     value, made = leaving.exit_value, leaving.inputs[0].call
-    if not isinstance(value, float) or not 0 < value < 50 or made is None:  # noqa: PLR2004 - `exp` overflows
+    if not isinstance(value, float) or made is None:
         return None
-    near = {
-        "MeanSquaredError": (math.sqrt(value), {"squared": False}, _is_squared(made)),
-        "Perplexity": (math.exp(value), {}, made.name in {"cross_entropy", "nll_loss"}),
-    }
-    for name, (expected, arguments, fits) in near.items():
-        if fits and any(_is_near(f * expected, number) for f in (1, -1)):
-            return Metric(name, arguments, kind="number", same=False)
+    base, made = _undone(value, made)
+    if not 0 < base < 50:  # noqa: PLR2004 - `exp` overflows
+        return None
+    error = _squared_sides(made)
+    sides = error or (made.inputs[:2] if made.name in {"cross_entropy", "nll_loss"} else ())
+    for name, expected, arguments in _functions(base, sides, squared=bool(error)):
+        scale = next((s for s in (1.0, -1.0) if _is_near(s * expected, number)), None)
+        if scale is not None:
+            scores, target = sides
+            return Metric(
+                name, arguments, scores, target, leaving, None, (scale, 0.0),
+                None if "note" in arguments or name == "Perplexity" else True, "number",
+            )  # fmt: skip
     return None
 
 
-def _is_squared(made: Call) -> bool:
-    """Say whether a call makes a mean of squared differences."""
+def _functions(
+    base: float, sides: tuple[Value, ...], *, squared: bool
+) -> Iterator[tuple[str, float, dict[str, Any]]]:
+    """Yield `(class, value, arguments)` of what is made of an error or of an entropy."""
+    if squared:
+        yield "MeanSquaredError", math.sqrt(base), {"squared": False}
+        level = 10 * math.log10(base)
+        if len(sides[0].shape) > _SOUND:
+            for peak in (1.0, 255.0, 2.0):
+                ratio = 20 * math.log10(peak) - level
+                yield "PeakSignalNoiseRatio", ratio, {"data_range": peak}
+        else:
+            yield "SignalNoiseRatio", level, {"note": "yours leaves the power of the target out"}
+    elif len(sides) == 2:  # noqa: PLR2004 - scores and target
+        yield "Perplexity", math.exp(base), {}
+
+
+def _undone(value: float, made: Call) -> tuple[float, Call]:
+    """Return a loss and its call where a number is a root or a power of it."""
+    before = made.inputs[0].call if made.inputs else None
+    if before is None or not 0 < value < 1e20:  # noqa: PLR2004 - the square must be finite
+        return value, made
+    if made.name == "exp" and value > 1:
+        return math.log(value), before
+    return (value**2, before) if made.name == "sqrt" else (value, made)
+
+
+def _squared_sides(made: Call) -> tuple[Value, ...]:
+    """Return the two sides of a mean of squared differences, none if it is something else."""
     if made.name == "mse_loss":
-        return True
+        return made.inputs[:2]
     below = made.inputs[0].call if made.name == "mean" and made.inputs else None
     if below is None or not (
         below.name == "square" or (below.name in POWERS and _SQUARE in below.constants)
     ):
-        return False
+        return ()
     inner = below.inputs[0].call
-    return inner is not None and inner.name in DIFFERS
+    differs = inner is not None and inner.name in DIFFERS and len(inner.inputs) > 1
+    return inner.inputs[:2] if inner is not None and differs else ()
 
 
 def _is_near(left: float, right: float) -> bool:

@@ -2,8 +2,10 @@
 """A traced step in, the parts of it that lie between scores, a target and one scalar out."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 
 from lightning_gradguard.trace import FED, FREE, HARD, Call, Trace, Value
 
@@ -45,20 +47,34 @@ class Piece:
 def pieces(trace: Trace, goal: Value) -> Iterator[Piece]:
     """Yield the ways to split what is above a scalar into scores, target and the rest."""
     above = upstream(goal)
-    fed = [v for v in above if v.mark == FED and v.kind != "param" and v.dtype.is_floating_point]
-    fed.sort(key=moment, reverse=True)
-    for scores in fed[:_MAX_TRIES]:
+    for scores in islice(_necks(goal), _MAX_TRIES):
         inside, calls, sides = _between(trace, scores, goal, above)
         if sides is None:
             continue
         decision = next((c for c in calls if any(o.mark == HARD for o in c.outputs)), None)
         if decision is None:
             return
-        targets = list(_targets(sides))
+        targets = _targets(sides, is_data)
+        targets = targets or [t for t in _targets(sides, _is_made) if _varies(trace, t[0])]
         for target, others in targets:
             yield Piece(trace, goal, scores, target, others, calls, decision, inside, sides)
         if targets:
             return
+
+
+def _necks(goal: Value) -> Iterator[Value]:
+    """Yield the values through which all data of parameters comes to a goal, the nearest first."""
+    waiting, seen = [(-moment(goal), 0, goal)], {goal}
+    while waiting:
+        value = heappop(waiting)[2]
+        if value.kind == "param":
+            return
+        if not waiting and value.mark == FED and value.dtype.is_floating_point:
+            yield value
+        for parent in _read(value):
+            if parent.mark != FREE and parent not in seen:
+                seen.add(parent)
+                heappush(waiting, (-moment(parent), len(seen), parent))
 
 
 def _between(
@@ -90,19 +106,36 @@ def _is_fed(value: Value, inside: set[Value]) -> bool:
     return any(v.mark != FREE and v not in inside for v in leaves_of(value, inside))
 
 
-def _targets(sides: Sequence[Value]) -> Iterator[tuple[Value, tuple[Value, ...]]]:
-    """Yield values that all use of one piece of data goes through, the earliest first.
+def _targets(
+    sides: Sequence[Value], counts: Callable[[Value], bool]
+) -> list[tuple[Value, tuple[Value, ...]]]:
+    """Return values that all use of one piece of data goes through, the earliest first.
 
     With each comes the other data that takes part.
     """
     roots: dict[Value, list[Value]] = {}
     for side in sides:
         for leaf in leaves_of(side, ()):
-            if is_data(leaf):
+            if counts(leaf):
                 roots.setdefault(leaf, []).append(side)
-    for root, users in sorted(roots.items(), key=lambda item: (-len(item[1]), item[0].name)):
-        for value in _narrow(root, users):
-            yield value, tuple(r for r in roots if r is not root)
+    most_used = sorted(roots.items(), key=lambda item: (-len(item[1]), item[0].name))
+    return [
+        (value, tuple(r for r in roots if r is not root))
+        for root, users in most_used
+        for value in _narrow(root, users)
+    ]
+
+
+def _is_made(leaf: Value) -> bool:
+    """Say whether a leaf is a tensor that the code makes itself, as the labels of pairs are."""
+    made = leaf.call is not None and leaf.call.recipe is not None
+    return made and leaf.mark == FREE and math.prod(leaf.shape) > 1
+
+
+def _varies(trace: Trace, value: Value) -> bool:
+    """Say whether a tensor holds more than one value; else it is a constant, not a target."""
+    tensor = trace.tensor_of(value)
+    return tensor is None or (tensor.numel() > 1 and bool((tensor != tensor.reshape(-1)[0]).any()))
 
 
 def _narrow(root: Value, users: Sequence[Value]) -> list[Value]:

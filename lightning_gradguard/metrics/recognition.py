@@ -14,6 +14,7 @@ from lightning_gradguard.metrics.fitting import of_scalar
 from lightning_gradguard.metrics.metric import Metric
 from lightning_gradguard.metrics.outside import of_library, outside
 from lightning_gradguard.metrics.pieces import downstream, hard_scalars, upstream
+from lightning_gradguard.metrics.shares import share_of
 from lightning_gradguard.trace import HARD, Trace, Value
 
 __all__ = ["beside", "recognise"]
@@ -44,7 +45,7 @@ def recognise(trace: Trace, cut: Cut, goal: Value | None) -> Metric | None:
     if outer is not None and outer.same:
         return outer
     for value in hard_scalars(trace, below, above, goal):
-        found = of_scalar(trace, value)
+        found = of_scalar(trace, value) or share_of(trace, value)
         if found is not None and (inside or _explains(trace, found, goal)):
             return found
     return outer or (outside(trace, cut, below, goal) if inside else None)

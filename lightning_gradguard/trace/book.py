@@ -24,6 +24,9 @@ from lightning_gradguard.trace.model import (
 
 __all__ = ["Book", "storage_of"]
 
+_SHEDDING = frozenset({"data", "detach"})
+_NEAR = 1000  # calls between a `.data` and the first sight of what was made of it
+
 
 class Book:
     """Which tensor holds which value.
@@ -55,6 +58,11 @@ class Book:
         self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
         self._by_seq: dict[int, Value] = {}
         self._dropped = self._drop
+
+    def outliving(self) -> list[Value]:
+        """Return the values of the step whose tensors somebody still holds with their graph."""
+        held = ((ref(), value) for ref, value, _ in self.live.values())
+        return [v for t, v in held if t is not None and t.grad_fn is not None and v.kind == "op"]
 
     def forget(self) -> None:
         """Let go of everything."""
@@ -155,17 +163,44 @@ class Book:
         array, value = self.exported.get(storage_of(tensor), (None, None))
         if array is not None and array() is not None:  # a tensor made of it keeps the array alive
             return value
+        sharers = list(self._sharers(tensor))
+        ghost = self._ghosts.get(storage_of(tensor))
+        if tensor.requires_grad:
+            # A leaf that requires grad was wrapped around a tensor that may be gone by now.
+            return sharers[0] if sharers else ghost
+        known = {*sharers, ghost} if ghost is not None else set(sharers)
+        shed = self._shed(known) if known else None
+        # Nothing else is taken from the dead: their memory is used again.
+        return shed or (sharers[0] if sharers else None)
+
+    def _sharers(self, tensor: Tensor) -> Iterator[Value]:
+        """Yield the values that share the storage of a tensor, the newest first."""
         store = storage_of(tensor)
         for key in reversed(self.stores.get(store, {})):
             entry = self.live.get(key)
             if entry is not None and entry[0]() is not None and entry[0]() is not tensor:
-                return entry[1]
+                yield entry[1]
         owner = self._param_stores().get(store)
         if owner is not None and owner is not tensor:
-            return self.value(owner)
-        # A leaf that requires grad was wrapped around a tensor that may be gone by now. Nothing
-        # else is taken from the dead: their memory is used again.
-        return self._ghosts.get(store) if tensor.requires_grad else None
+            yield self.value(owner)
+
+    def _shed(self, known: set[Value]) -> Value | None:
+        """Return what was last made of some values by `.data` or `.detach()` and never read since.
+
+        A call that nobody saw must have taken it, as in `Variable(x.data)`.
+        """
+        read: set[Value] = set()
+        for call in self.trace.calls[: -_NEAR - 1 : -1]:
+            if call.name in _SHEDDING and not known.isdisjoint(call.inputs[:1]):
+                idle = [v for v in call.outputs if v not in read and self._is_gone(v)]
+                if idle:
+                    return idle[0]
+            read.update(call.inputs)
+        return None
+
+    def _is_gone(self, value: Value) -> bool:
+        entry = self.live.get(value.tensor_id)
+        return entry is None or entry[1] is not value
 
     def _param_stores(self) -> dict[int, Tensor]:
         """Return storage -> parameter, made once and only if an unknown tensor turns up."""

@@ -163,6 +163,7 @@ class Trace:
         self.kept: dict[Value, tuple[Tensor, int]] = {}
         self.kept_bytes = 0
         self.names_metrics = True
+        self.outliving: list[Value] = []  # their graph is held beyond the step
         self.domains: dict[Value, str] = {}
         self.made_by: dict[Value, tuple[str, int, int]] = {}  # module, number of its call, place
         self.recognised: dict[Any, Any] = {}  # answers that the held tensors gave

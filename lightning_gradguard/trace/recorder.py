@@ -119,6 +119,7 @@ class Recorder(TorchFunctionMode):
 
     def forget(self) -> None:
         """Drop what was needed only while the step ran."""
+        self.trace.outliving = self._book.outliving()
         self._book.forget()
         self.trace.drop()
         self._on_loss = None
@@ -371,7 +372,7 @@ class Recorder(TorchFunctionMode):
             if call.inputs or not tensor.shape:
                 self.trace.keep(value, tensor)
 
-    def _keep_above(self, value: Value, depth: int = 2) -> None:
+    def _keep_above(self, value: Value, depth: int = 4) -> None:
         """Hold what a value was selected or reshaped from, as long as it still exists."""
         near = depth and value.mark == FED and len(value.parents) <= _FEW
         for parent in value.parents if near else ():

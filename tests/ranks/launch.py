@@ -25,7 +25,12 @@ def free_port() -> int:
 
 
 def launch(
-    plan: Sequence[dict[str, Any]], folder: Path, *, deadline: float, world: int = 2
+    plan: Sequence[dict[str, Any]],
+    folder: Path,
+    *,
+    deadline: float,
+    world: int = 2,
+    framework: str = "",
 ) -> Records:
     """Run a plan on `world` processes.
 
@@ -34,6 +39,7 @@ def launch(
         folder: where the plan and the lines are written.
         deadline: all processes are killed after this many seconds.
         world: number of processes.
+        framework: `lightning` for the second of Lightning's names.
 
     Returns:
         job id -> the lines of the ranks that came to its end, in the order of the ranks.
@@ -43,7 +49,10 @@ def launch(
     store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     jobs = [{**job, "number": number} for number, job in enumerate(plan)]
     (folder / "plan.json").write_text(json.dumps(jobs))
-    processes = [_start(folder, rank, world, store.port) for rank in range(world)]
+    processes = [
+        _start(folder, rank, world, {"STORE_PORT": str(store.port), "FRAMEWORK": framework})
+        for rank in range(world)
+    ]
     _wait(processes, deadline)
     del store
     records: Records = {}
@@ -55,7 +64,7 @@ def launch(
     return records
 
 
-def _start(folder: Path, rank: int, world: int, port: int) -> "subprocess.Popen[bytes]":
+def _start(folder: Path, rank: int, world: int, more: dict[str, str]) -> "subprocess.Popen[bytes]":
     extra = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {
         "RANK": str(rank),
@@ -66,7 +75,7 @@ def _start(folder: Path, rank: int, world: int, port: int) -> "subprocess.Popen[
         "LOCAL_WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": "0",
-        "STORE_PORT": str(port),
+        **more,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(filter(None, extra)),
         "GLOO_SOCKET_IFNAME": "lo",

@@ -2,15 +2,16 @@
 """One small module whose ranks can be made to differ in every way that matters.
 
 A case is a word, or a word and where it happens: `unused@1` on rank 1, `unused@1+3` on rank 1 from
-global step 3 on, `unused` on every rank.
+global step 3 on, `unused` on every rank. `raise_PLACE` raises in a hook, in the optimizer, in the
+logger, in validation or between batches.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
+from framework import pl
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -41,6 +42,30 @@ class Model(pl.LightningModule):
         here = self.where is None or int(self.where) == self.trainer.global_rank
         return word == self.word and here and self.trainer.global_step >= self.since
 
+    def trip(self, place: str) -> None:
+        """Raise where the case says so."""
+        if self.on(f"raise_{place}"):
+            raise ValueError(f"boom in {place}")
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        """Run after the guard's own hook."""
+        self.trip("before")
+
+    def on_after_backward(self) -> None:
+        """Run between backward and the optimizer."""
+        self.trip("after")
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Run when the optimizer has stepped."""
+        self.trip("end")
+        if self.on("stop"):
+            self.trainer.should_stop = True
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Run in the middle of training."""
+        self.trip("validation")
+        self.log("value", self.tail(self.body(batch[0])).mean(), sync_dist=True)
+
     def configure_model(self) -> None:
         """Shard the module where the strategy leaves that to it."""
         if self.kind.startswith("fsdp2"):
@@ -63,8 +88,9 @@ class Model(pl.LightningModule):
     def forward(self, x: Tensor) -> Tensor:
         """Return the loss."""
         if self.on("raise"):
-            message = "boom"
-            raise ValueError(message)
+            raise ValueError("boom")
+        if self.on("iteration"):
+            raise StopIteration
         hidden: Tensor
         if self.on("checkpoint"):
             hidden = checkpoint(self.body, x.requires_grad_(), use_reentrant=True)
@@ -96,18 +122,33 @@ class Model(pl.LightningModule):
             return None
         if self.automatic_optimization:
             return loss
+        self._train_by_hand(loss, batch)
+        return None
+
+    def _train_by_hand(self, loss: Tensor, batch: Any) -> None:
+        """Run one backward pass that is exchanged, and as many others as the case says."""
         optimizer: Any = self.optimizers()
         optimizer.zero_grad()
+        if self.word == "manual_local":  # nobody waits for these, so ranks may differ
+            with self.trainer.model.no_sync():  # type: ignore[union-attr, operator]
+                for _ in range(self.trainer.global_rank * 2):
+                    self.manual_backward(self(batch[0]))
         self.manual_backward(loss)
+        if self.on("manual_more"):
+            self.manual_backward(self(batch[0]))
         optimizer.step()
-        return None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return one optimizer over all that is not frozen."""
-        return torch.optim.SGD([p for p in self.parameters() if p.requires_grad], lr=0.01)
+        params = [p for p in self.parameters() if p.requires_grad]
+        return (
+            Tripping(self, params) if self.word == "raise_step" else torch.optim.SGD(params, 0.01)
+        )
 
     def train_dataloader(self) -> Any:
         """Return a few batches, fewer on one rank where the case says so."""
+        if self.word == "raise_data":
+            return torch.utils.data.DataLoader(Stream(6, self), batch_size=None)
         if self.word == "uneven":
             return torch.utils.data.DataLoader(
                 Stream(2 if self.trainer.global_rank == int(self.where or 1) else 6),
@@ -116,16 +157,38 @@ class Model(pl.LightningModule):
         data = torch.utils.data.TensorDataset(torch.randn(64, 4))
         return torch.utils.data.DataLoader(data, batch_size=2)
 
+    def val_dataloader(self) -> Any:
+        """Return one batch where the case looks at validation."""
+        data = torch.utils.data.TensorDataset(torch.randn(4, 4))
+        loader = torch.utils.data.DataLoader(data, batch_size=2)
+        return loader if "validation" in self.word else []
+
+
+class Tripping(torch.optim.SGD):
+    """An optimizer that raises where the case says so."""
+
+    def __init__(self, model: Model, params: Any) -> None:
+        super().__init__(params, 0.01)
+        self.model = [model]
+
+    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+        """Step, after all."""
+        value = super().step(closure)
+        self.model[0].trip("step")
+        return value
+
 
 class Stream(torch.utils.data.IterableDataset[tuple[Tensor]]):
     """Batches without a length."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, model: Model | None = None) -> None:
+        self.count, self.model = count, model
 
     def __iter__(self) -> Iterator[tuple[Tensor]]:
         """Yield the batches."""
         for _ in range(self.count):
+            if self.model is not None:
+                self.model.trip("data")
             yield (torch.randn(2, 4),)
 
 
@@ -152,9 +215,10 @@ def _raise(*_args: object, **_kwargs: object) -> None:
 class Recorder(pl.loggers.logger.Logger):
     """A logger that keeps what it gets."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         self.seen: dict[str, float] = {}
+        self.model = model
 
     @property
     def name(self) -> str:
@@ -168,6 +232,7 @@ class Recorder(pl.loggers.logger.Logger):
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Keep the latest values."""
+        self.model.trip("logger")
         self.seen.update({k: float(v) for k, v in metrics.items() if k.startswith("gradguard/")})
 
     def log_hyperparams(self, params: Any, *_args: Any, **_kwargs: Any) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import torch
-from pytorch_lightning.strategies import DDPStrategy, FSDPStrategy, ModelParallelStrategy
+from framework import DDPStrategy, FSDPStrategy, ModelParallelStrategy
 
 DDP: dict[str, dict[str, Any]] = {
     "ddp": {},

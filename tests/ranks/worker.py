@@ -2,8 +2,8 @@
 """Run a plan of trainings as one rank of a job, and write what came of each as a line of JSON.
 
 Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a
-list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, and `limit`
-(time limit of the process group in s). Every training has its own process group.
+list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, `limit` (time
+limit of the process group in s), and `only_on`, the one rank that has a guard. Every training has its own process group.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from typing import Any
 
 import launch
 import models
-import pytorch_lightning as pl
 import strategies
 import torch
 import torch.distributed as dist
+from framework import pl
 
 from lightning_gradguard import GradGuard, GradGuardError
 
@@ -48,10 +48,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     os.environ.update(PLACE, MASTER_PORT=_port(job["number"]))
     torch.manual_seed(0)
     options = dict(job.get("trainer", {}))
-    if options.get("logger") == "recorder":
-        options["logger"] = models.Recorder()
-    guard = GradGuard(**(job.get("guard") or {}))
     model = models.build(job["case"], job["strategy"])
+    if options.get("logger") == "recorder":
+        options["logger"] = models.Recorder(model)
+    guard = GradGuard(**(job.get("guard") or {}))
     started = time.perf_counter()
     error: BaseException | None = None
     told: list[str] = []
@@ -60,9 +60,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         trainer = pl.Trainer(
             **{**QUIET, **options},
             strategy=strategies.make(job["strategy"], timedelta(seconds=job.get("limit", 40))),
-            callbacks=[guard, *models.callbacks(job["case"], guard)]
-            if job.get("guard", {}) is not None
-            else [],
+            callbacks=_callbacks(job, guard),
         )
         try:
             trainer.fit(model)
@@ -86,6 +84,13 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             b"".join(bytes(_local(p).tolist().__repr__(), "ascii") for p in model.parameters())
         ).hexdigest(),
     }
+
+
+def _callbacks(job: dict[str, Any], guard: GradGuard) -> list[pl.Callback]:
+    """Return the guard, unless the job has none or has it on another rank, and what goes with it."""
+    if job.get("guard", {}) is None or job.get("only_on", RANK) != RANK:
+        return []
+    return [guard, *models.callbacks(job["case"], guard)]
 
 
 def _port(number: int) -> str:

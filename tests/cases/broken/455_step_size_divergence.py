@@ -40,11 +40,11 @@ EXPECT = {
     "cause": "learning_rate",
     "cause_alt": ["lr", "overflow", "pow", "Tensor.pow"],
     "line_marker": "# <-- CAUSE",
-    "params": "all",
+    "params": ["l1.*", "l2.*", "l3.weight"],
     "metric_like": None,
     "onset_step": 2,
     "steps": 4,
     "loss_finite": True,
     "source": "own",
-    "notes": "",
+    "notes": "The gradient of the last bias is a mean of residuals, the others overflow first.",
 }
