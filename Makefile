@@ -77,7 +77,7 @@ check: $(DEVELOP)  ## formatting, lint and types
 docs: $(DEVELOP)  ## write the generated pages and build the site into site/
 	$(BIN)/gradguard docs
 	$(BIN)/python docs/mkdocs/api.py
-	$(BIN)/python -m mkdocs build --strict --quiet -f docs/mkdocs/mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet -f docs/mkdocs/mkdocs.yml
 
 format: $(DEVELOP)  ## rewrite the code in the house format
 	$(BIN)/ruff format .

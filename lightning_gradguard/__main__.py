@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lightning_gradguard.report import Report, writer_for
 from lightning_gradguard.rules import RULES, explain
+from lightning_gradguard.source import is_user_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    if not hasattr(options, "run"):
+        parser.print_help(sys.stderr)
+        return _USAGE
     try:
         status: int = options.run(options)
     except _UsageError as error:
@@ -78,8 +82,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"gradguard {_version()}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"gradguard {_version()}",
+        help="print the version and exit",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_explain(commands)
     _add_rules(commands)
     _add_check(commands)
@@ -122,7 +131,7 @@ def _add_check(commands: Any) -> None:  # noqa: ANN401
         "check",
         help="train a model for a few steps and report what does not train",
         description="Train a LightningModule on the CPU for a few steps under GradGuard, and print "
-        "the findings. Nothing is saved but the report that you ask for.",
+        "the findings.\nNothing is saved but the report that you ask for.",
         epilog=_CHECK_EXAMPLES + "\n" + _EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -136,8 +145,8 @@ def _add_check(commands: Any) -> None:  # noqa: ANN401
         "--data",
         metavar="MODULE:NAME",
         required=True,
-        help="function that returns a DataLoader or another iterable of batches, or a "
-        "LightningDataModule class",
+        help="function that returns a DataLoader, another iterable of batches, or one batch as a "
+        "tuple or list; or a LightningDataModule class",
     )
     check.add_argument(
         "--init",
@@ -164,7 +173,12 @@ def _add_check(commands: Any) -> None:  # noqa: ANN401
 
 
 def _add_report(commands: Any) -> None:  # noqa: ANN401
-    report = commands.add_parser("report", help="work with a saved report")
+    report = commands.add_parser(
+        "report",
+        help="work with a saved report",
+        description="Work with a report that `--report`, `GradGuard(report=...)` or "
+        "GRADGUARD=report=... has saved.",
+    )
     actions = report.add_subparsers(title="actions", metavar="ACTION", required=True)
     show = actions.add_parser(
         "show",
@@ -253,8 +267,8 @@ def _show(options: argparse.Namespace) -> int:
     try:
         record = json.loads(options.file.read_text(encoding="utf-8"))
         report = Report.from_dict(record)
-    except (OSError, UnicodeDecodeError) as error:
-        raise _UsageError(f"could not read {options.file}: {error}") from None
+    except OSError as error:
+        raise _UsageError(f"could not read {options.file}: {error.strerror}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _UsageError(f"{options.file} is no report saved as JSON: {error}") from None
     return _print_report(report, options.format)
@@ -301,12 +315,30 @@ def _check(options: argparse.Namespace) -> int:
     guard = _guard(options)
     model = _made(options.model, make_model, **arguments)
     data = _made(options.data, make_data)
+    _expect_training(options, model, data)
     fault = observe(guard, model, data, options.steps)
     if fault is None or guard.report.has_findings():
         return _print_report(guard.report, options.format)
-    if not guard.report.step and not isinstance(fault, TypeError):
-        traceback.print_exception(fault)
+    _print_fault(fault)
     raise _UsageError(f"the training stopped with {type(fault).__name__}: {fault}")
+
+
+def _print_fault(fault: Exception) -> None:
+    """Print where the user's code failed, without the way there through Lightning."""
+    told = traceback.TracebackException.from_exception(fault)
+    own = [frame for frame in told.stack if is_user_file(frame.filename)]
+    told.stack = traceback.StackSummary.from_list(own or told.stack)
+    print("".join(told.format(chain=False)), end="", file=sys.stderr)
+
+
+def _expect_training(options: argparse.Namespace, model: Any, data: Any) -> None:  # noqa: ANN401
+    """Refuse what was named by mistake, before Lightning stumbles over it."""
+    if not hasattr(model, "training_step"):
+        got = type(model).__name__
+        raise _UsageError(f"expected `{options.model}` to give a LightningModule, got {got}")
+    if isinstance(data, type(sys)) or hasattr(data, "training_step"):
+        got = type(data).__name__
+        raise _UsageError(f"expected `{options.data}` to give batches, got {got}")
 
 
 def _accept_report(path: str) -> None:
@@ -346,9 +378,15 @@ def _target(text: str) -> Any:  # noqa: ANN401  # whatever the user has named
         raise _UsageError(f"expected MODULE:NAME, got {text!r}")
     module = _imported(place)
     if not hasattr(module, name):
-        known = ", ".join(n for n, v in vars(module).items() if callable(v) and n[0] != "_")
-        raise _UsageError(f"`{place}` has no `{name}`; there are: {known or 'no names'}")
+        raise _UsageError(f"`{place}` has no `{name}`; there are: {_known(module)}")
     return getattr(module, name)
+
+
+def _known(module: ModuleType) -> str:
+    """List what a module defines itself, or else what it has imported."""
+    names = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
+    own = [n for n in names if getattr(vars(module)[n], "__module__", "") == module.__name__]
+    return ", ".join(own or names) or "no names"
 
 
 def _imported(place: str) -> ModuleType:

@@ -9,8 +9,9 @@ from lightning_gradguard import ops, syntax
 from lightning_gradguard.lineage import Cut, Term
 from lightning_gradguard.metrics import Metric, recognise
 from lightning_gradguard.source import Span
-from lightning_gradguard.surrogate import Surrogate, metric_lines, surrogate
-from lightning_gradguard.trace import Call, LossView, Trace, Value
+from lightning_gradguard.surrogate import Surrogate, surrogate
+from lightning_gradguard.trace import FREE, HARD, Call, LossView, Trace, Value
+from lightning_gradguard.usage import metric_lines
 
 __all__ = [
     "for_cut",
@@ -21,8 +22,16 @@ __all__ = [
     "for_term",
     "for_zero",
     "metric_of",
+    "step_cut",
     "subject",
 ]
+
+
+# What is said of a number that is known by its family only.
+_FAMILIES = {
+    "share": "it is like an accuracy, a share of right answers by a bound of your own",
+    "boxes": "it is an overlap of boxes, row by row",
+}
 
 
 def subject(call: Call) -> str:
@@ -80,7 +89,9 @@ def _caveat(loss: Surrogate) -> list[str]:
 
 def _beside(trace: Trace, found: Metric) -> str:
     """Return how to report the metric, and whether that is the number of the user's own code."""
-    if found.same:
+    if found.kind in _FAMILIES:
+        text = f"and report it beside the loss; {_FAMILIES[found.kind]}"
+    elif found.same:
         text = f"and report the metric beside it: `{found.call}` gives the same value on this batch"
     elif found.note or found.same is False:
         note = f" ({found.note})" if found.note else ""
@@ -90,7 +101,13 @@ def _beside(trace: Trace, found: Metric) -> str:
         )
     else:
         text = f"and report the metric beside it, `{found.call}`"
-    return _block(text, metric_lines(trace, found))
+    return _block(text + _also(found), metric_lines(trace, found))
+
+
+def _also(found: Metric) -> str:
+    """Return the other names of a number that fits several metrics."""
+    names = [f"`{name}`" for name in found.also[:2]]
+    return f"; here {' and '.join(names)} would be the same number" if names else ""
 
 
 def for_cut(trace: Trace, cut: Cut) -> str:
@@ -128,8 +145,21 @@ def for_op(call: Call) -> str:
     )
 
 
-def for_zero(call: Call | None, code: str) -> str:
+def step_cut(call: Call | None, code: str) -> Cut | None:
+    """Return a call without a slope as a cut, if that is what the finding is about."""
+    if code != "GG202" or call is None:
+        return None
+    hard = next((o for o in call.outputs if o.mark == HARD), None)
+    fed = next((v for v in call.inputs if v.mark != FREE), None)
+    return Cut(call, fed, hard) if hard is not None and fed is not None else None
+
+
+def for_zero(trace: Trace, call: Call | None, code: str) -> str:
     """Return what to do about a zero gradient."""
+    cut = step_cut(call, code)
+    view = trace.losses[-1] if trace.losses else None
+    if cut is not None and view is not None and recognised(trace, cut, view) is not None:
+        return for_loss(trace, cut, view)
     row = ops.find(call.name) if call is not None else None
     if code == "GG202" and row is not None and row.instead:
         return f"use {row.instead.format(name=row.name)}"

@@ -95,7 +95,7 @@ class Agreement:
         self._key = digest(plan.params)
         self._hooks: AccumulateHooks | None = None
         self._step = 0
-        self._due = self._last = self._talking = False
+        self._due = self._last = self._talking = self._waited_for = False
         self._where = "before its first step"
 
     @property
@@ -135,7 +135,7 @@ class Agreement:
             step: global step.
             last: this rank has no batch after this one.
         """
-        self._step, self._last = step, last
+        self._step, self._last, self._waited_for = step, last, False
         self._where = "before its backward pass"
         self._due = self._cadence.begin(step, time.perf_counter())
 
@@ -164,7 +164,13 @@ class Agreement:
             self._losses.follow(answer, look, self._step)
             self._cadence.spent(time.perf_counter() - started)
             self._settle_cadence()
+        self._where = "in its backward pass"
+        self._waited_for = exchanges
+
+    def after_backward(self) -> None:
+        """Take note that the gradients of a backward pass have been exchanged."""
         self._where = "after its backward pass"
+        self._waited_for = False
 
     def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Merge the states of the final gradients over ranks.
@@ -208,8 +214,7 @@ class Agreement:
             self.close()
             return
         try:
-            # In the middle of a talk the others expect something else, and hear that the line ends.
-            if self._listens and not self._talking and isinstance(error, Exception):
+            if self._can_be_heard and isinstance(error, Exception):
                 self.ranks.compare(Note(Event.FAILED, self._key, news=1), wait=_LAST_WORD)
                 self._part_ways(f"{self._where}: {type(error).__name__}: {error}")
         except (LostRankError, GradGuardError):
@@ -266,6 +271,15 @@ class Agreement:
     def _listens(self) -> bool:
         """Say whether the ranks compare something in this step."""
         return self._due and not self.off
+
+    @property
+    def _can_be_heard(self) -> bool:
+        """Say whether the next thing that the others do may be a comparison.
+
+        In the middle of a talk they expect something else, and hear that the line ends; in the
+        middle of a backward pass they wait for gradients.
+        """
+        return self._listens and not self._talking and not self._waited_for
 
     @contextmanager
     def _line(self) -> Iterator[None]:

@@ -186,7 +186,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         part = "audit" if self._session is not None and self._session.is_off("trace") else "trace"
         self._safely(part, self._begin_batch, trainer, pl_module, batch, batch_idx)
         if self._agreement is not None:
-            self._agreement.begin_batch(trainer.global_step, last=_is_last(trainer))
+            last = _is_last(trainer, together=self._routing is not None)
+            self._agreement.begin_batch(trainer.global_step, last=last)
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:
         """Look at the loss before its backward pass."""
@@ -201,6 +202,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
         """Note which gradients are there."""
         self._ask("audit", "after_backward")
+        if self._agreement is not None:
+            self._agreement.after_backward()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Judge the final gradients."""
@@ -379,8 +382,15 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._gallery.step(trainer, self._session.judged(optimizer), every)
 
 
-def _is_last(trainer: Any) -> bool:
-    """Say whether this rank has no training batch after this one."""
+def _is_last(trainer: Any, *, together: bool) -> bool:
+    """Say whether the other ranks can count on no batch of this rank after this one.
+
+    Args:
+        trainer: at the start of a batch.
+        together: all ranks come to the end of every epoch, where metrics are put together.
+    """
+    if together and trainer.is_last_batch:
+        return True
     epochs, steps = trainer.max_epochs, trainer.max_steps
     if steps is not None and 0 <= steps <= trainer.global_step + 1:
         return True

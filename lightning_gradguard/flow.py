@@ -38,6 +38,12 @@ _OPERANDS = {"Mul": ("self", "other"), "Mm": ("self", "mat2"), "Bmm": ("self", "
              "Baddbmm": ("", "batch1", "batch2"), "Addcmul": ("", "tensor1", "tensor2"),
              "Div": ("self", "other")}  # fmt: skip
 
+# Operations that pass a gradient or stop it entry by entry, as their input has it.
+_GATES = frozenset([
+    "Relu", "Threshold", "Clamp", "ClampMin", "ClampMax", "Hardtanh", "Hardsigmoid", "Hardswish",
+    "Relu6", "Softshrink", "Hardshrink", "Sigmoid", "Tanh", "Exp", "Erf", "Softplus", "LogSigmoid",
+    "Where", "MaskedFill",
+])  # fmt: skip
 
 _Grads = tuple[Tensor | None, ...]
 
@@ -133,6 +139,8 @@ class Flow:
         self.inputs[index] = max(states, default=State.NONE)
         if self._nodes is not None and index not in self.facts:
             self.facts[index] = _saved_facts(self._nodes[index])
+            if self.inputs[index] is State.ZERO and family_of(self.view.names[index]) in _GATES:
+                self.facts[index]["closed"] = _is_closed(self._nodes[index], grad_outputs)
 
     # -- queries
 
@@ -160,6 +168,57 @@ class Flow:
                     seen.add(parent)
                     stack.append(parent)
         return sorted(_distinct(found), key=lambda k: k.node)
+
+    def refusals(self, leaf: int) -> list[Kill]:
+        """Return the nodes that got a gradient, zero or not, and handed none on towards a leaf."""
+        found: list[Kill] = []
+        stack, seen = [leaf], {leaf}
+        while stack:
+            for parent, edge in self._above().get(stack.pop(), ()):
+                none = self.edges.get((parent, edge)) is State.NONE
+                if none and self._came(parent) is not State.NONE:
+                    found.append(self._kill(parent, "none", edge))
+                elif parent not in seen:
+                    seen.add(parent)
+                    stack.append(parent)
+        return sorted(_distinct(found), key=lambda k: k.node)
+
+    def barrier(self, leaf: int, stops: Callable[[Kill], bool]) -> list[Kill]:
+        """Return nodes that together stand on every way from the loss to one leaf.
+
+        Args:
+            leaf: node index of the leaf.
+            stops: says whether a node lets no gradient through, whatever arrives.
+
+        Returns:
+            Those nearest to the leaf; nothing if one way is free.
+        """
+        found: list[Kill] = []
+        stack, seen = [leaf], {leaf}
+        while stack:
+            node = stack.pop()
+            if node == 0:  # the loss itself
+                return []
+            for parent, edge in self._above().get(node, ()):
+                if parent in seen:
+                    continue
+                seen.add(parent)
+                kill = self._kill(parent, "zero", edge)
+                kill.facts["zero_factor"] = self._has_zero_constant(kill)
+                if stops(kill):
+                    found.append(kill)
+                else:
+                    stack.append(parent)
+        return found
+
+    def _has_zero_constant(self, kill: Kill) -> bool:
+        """Say whether the other factor of a product is zero and comes from no parameter."""
+        other = _PARTNER.get(family_of(kill.name), {}).get(kill.edge)
+        return other is not None and self._child(kill.node, other) < 0 and _is_zero(kill, other)
+
+    def _child(self, node: int, edge: int) -> int:
+        children = self.view.children[node]
+        return children[edge] if edge < len(children) else -1
 
     def broke(self) -> list[Kill]:
         """Return the nodes that turned finite gradients into others, nearest to the loss first."""
@@ -219,14 +278,15 @@ class Flow:
         other = _PARTNER.get(family_of(kill.name), {}).get(edge)
         if other is None or not _is_zero(kill, other):
             return [kill]
-        children = self.view.children[node]
-        child = children[other] if other < len(children) else -1
+        child = self._child(node, other)
         kill.facts["zero_factor"] = True
         if child < 0:
             return [kill]
         alive = self.edges.get((node, other), State.NONE) >= State.ALIVE
         kill.heals = alive and self.live_leaves(child)
         deeper = self._deaths_below(child) if alive and not kill.heals else []
+        for further in deeper:
+            further.facts["aside"] = True
         return deeper or [kill]
 
     def _deaths_below(self, node: int) -> list[Kill]:
@@ -375,6 +435,23 @@ def _saved_facts(node: Node) -> dict[str, Any]:
         elif isinstance(saved, (int, float, bool, tuple)):
             facts[name] = saved
     return facts
+
+
+def _is_closed(node: Node, grads: _Grads) -> bool:
+    """Say whether an operation that got a zero gradient would have stopped any other as well."""
+    try:
+        with torch.no_grad():
+            made: Any = node(*(None if g is None else _probe(g) for g in grads))
+    except RuntimeError:  # what it saved cannot be read again
+        return False
+    results = made if isinstance(made, tuple) else (made,)
+    return all(g is None or state_of(g) is State.ZERO for g in results)
+
+
+def _probe(grad: Tensor) -> Tensor:
+    """Return a gradient of the same shape whose entries all differ and are not zero."""
+    ramp = torch.linspace(1, 2, grad.numel(), device=grad.device, dtype=torch.float32)
+    return ramp.to(grad.dtype).reshape(grad.shape)
 
 
 def _numbers(tensor: Tensor) -> dict[str, Any]:

@@ -120,6 +120,7 @@ _MODULES: Mapping[str, str] = {
     "StructuralSimilarityIndexMeasure": "image",
     "PeakSignalNoiseRatio": "image",
     "SignalNoiseRatio": "audio",
+    "Perplexity": "text",
     "BLEUScore": "text",
     "ROUGEScore": "text",
     "EditDistance": "text",
@@ -157,6 +158,8 @@ def module_of(name: str) -> str:
         return "torchmetrics.retrieval"
     if name.startswith(("Binary", "Multiclass", "Multilabel")):
         return "torchmetrics.classification"
+    if name.endswith("IntersectionOverUnion"):
+        return "torchmetrics.detection"
     default = "regression" if "Error" in name else ""
     part = _MODULES.get(name, default)
     return f"torchmetrics.{part}" if part else "torchmetrics"

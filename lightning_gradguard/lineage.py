@@ -33,7 +33,6 @@ _PASSING = frozenset([
 ])  # fmt: skip
 
 _JOINING = frozenset(["stack", "cat", "hstack", "vstack", "concat", "concatenate"])
-_TRIVIAL = (0, 1, -1, 2, 0.5, 0.0, 1.0)
 _MAX_PARTS = 50  # of a sum without a gradient
 
 # An operand of an addition: the call, its place there, and its value, `None` for a plain number.
@@ -569,6 +568,11 @@ def _number_comes_from(leaving: Call, addition: Call, known: frozenset[Site]) ->
     return any(c == number for c in addition.constants if _is_number(c)) if told is None else told
 
 
+def _is_telling(number: object) -> bool:
+    """Say whether two places that hold the same number hold it for the same reason."""
+    return isinstance(number, float) and number != round(number, 3)
+
+
 def _numbers_of(call: Call) -> list[object]:
     return [c for c in (*call.constants, *call.keywords.values()) if _is_number(c)]
 
@@ -576,7 +580,7 @@ def _numbers_of(call: Call) -> list[object]:
 def _linked(leaving: Call, entry: Call, known: frozenset[Site]) -> bool:
     """Say whether the plain value of an exit goes into a later call."""
     number = leaving.exit_value
-    if _is_number(number) and number not in _TRIVIAL and number in _numbers_of(entry):
+    if _is_telling(number) and number in _numbers_of(entry):
         return True
     told = depends(leaving.stack, entry.stack, known)
     if told is None:

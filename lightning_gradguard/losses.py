@@ -2,7 +2,8 @@
 """From what the losses of all ranks reach to findings about where they differ."""
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from torch import Tensor
 
@@ -78,7 +79,7 @@ class Losses:
         for (having, length), places in self._uneven.due(final=final).items():
             self._silenced.update(places)
             when = f"in {length} of {self._uneven.compared} compared backward passes"
-            self.verdict.conclude(self._elect(having, places, when))
+            self.verdict.conclude(self._elect(having, places, when) or (), wanted=True)
 
     def _settle_equal(self, answer: Answer, look: Reached) -> None:
         """Under plain DDP, report what no rank reaches while all of them wait for it."""
@@ -118,17 +119,20 @@ class Losses:
             self._settle_equal(answer, look)
 
     def _divergent_loss(self, records: Sequence[Record], *, exchanges: bool) -> None:
+        """Report that the loss of some ranks trains nothing, which the others would wait for."""
         lacking = [i for i, r in enumerate(records) if r.link != Link.PARAMETERS]
-        having = [i for i, r in enumerate(records) if r.link == Link.PARAMETERS]
+        having = [i for i in range(self.ranks.size) if i not in lacking]
+        sides = diagnose.Sides(having, lacking)
         own = (d for i in lacking for d in records[i].found if d.code in _LOST)
         leaf = all(records[i].link == Link.LEAF for i in lacking)
-        found = diagnose.divergent_losses(
-            self.session.scene(bare=True),
-            next(own, None),
-            diagnose.Sides(having, lacking),
-            leaf=leaf,
-        )
-        self.verdict.fatal |= self.verdict.conclude(found) and (exchanges or not leaf)
+        deed = partial(self._lost_loss, next(own, None), sides, leaf=leaf)
+        found = self._hear([lacking[0], having[0]], deed)
+        self.verdict.fatal |= self._stops(found) and (exchanges or not leaf)
+
+    def _lost_loss(
+        self, base: Diagnostic | None, sides: diagnose.Sides, *, leaf: bool
+    ) -> list[Diagnostic]:
+        return diagnose.divergent_losses(self.session.scene(bare=True), base, sides, leaf=leaf)
 
     def _divergent_sets(self, records: Sequence[Record], step: int) -> None:
         """Report parameters that only some ranks use, at once where the exchange waits for them."""
@@ -141,7 +145,7 @@ class Losses:
         for having, places in groups.items():
             self._silenced.update(places)
             found = self._elect(having, places, f"at global step {step}")
-            self.verdict.fatal |= self.verdict.conclude(found)
+            self.verdict.fatal |= self._stops(found)
 
     def _remember_uses(self, groups: Mapping[tuple[int, ...], Sequence[int]]) -> None:
         """Note where parameters are used: the trace of this step is gone when patience is over."""
@@ -153,23 +157,50 @@ class Losses:
     def _first_use(self, names: Sequence[str]) -> Span | None:
         return diagnose.first_use(self.session.scene(), names)
 
-    def _elect(self, having: Sequence[int], places: Sequence[int], when: str) -> list[Diagnostic]:
+    def _elect(
+        self, having: Sequence[int], places: Sequence[int], when: str
+    ) -> list[Diagnostic] | None:
         """Let the first rank that uses these parameters say where; every rank must call this."""
-        mine = None
-        if self.ranks.rank == having[0]:
-            use = next((self._uses[p] for p in places if p in self._uses), None)
-            scene = self.outbox.attempt("ranks", self.session.scene, when)
-            mine = self.outbox.attempt("ranks", self._divergent, scene, having, places, use)
-        told: list[Diagnostic] | None = self.ranks.gather(mine)[having[0]]
-        if told is not None:
-            return told
-        return self._divergent(self.session.scene(when, bare=True), having, places, None)
+        other = next(i for i in range(self.ranks.size) if i not in having)
+        return self._hear([having[0], other], partial(self._divergent, having, places, when))
+
+    def _stops(self, found: list[Diagnostic] | None) -> bool:
+        """Take in a finding that leaves ranks waiting, and say whether the job has to end here."""
+        return found is None or self.verdict.conclude(found, wanted=True)
+
+    def _hear(
+        self, speakers: Sequence[int], deed: Callable[[], list[Diagnostic]]
+    ) -> list[Diagnostic] | None:
+        """Return what one rank finds, less what the user does not want to hear.
+
+        One rank decides for all: whether a comment in a source file asks for silence must not
+        differ between ranks of which some would then wait.
+
+        Args:
+            speakers: who is asked, one after another until one gives an answer.
+            deed: makes the findings.
+
+        Returns:
+            the same on every rank; `None` where a bug in the guard kept all speakers from it.
+        """
+        for speaker in speakers:
+            mine = None
+            if self.ranks.rank == speaker:
+                mine = self.outbox.attempt("ranks", self._wanted, deed)
+            told: list[Diagnostic] | None = self.ranks.gather(mine)[speaker]
+            if told is not None:
+                return told
+        return None
+
+    def _wanted(self, deed: Callable[[], list[Diagnostic]]) -> list[Diagnostic]:
+        return [d for d in deed() if self.session.wants(d)]
 
     def _divergent(
-        self, scene: diagnose.Scene, having: Sequence[int], places: Sequence[int], use: Span | None
+        self, having: Sequence[int], places: Sequence[int], when: str
     ) -> list[Diagnostic]:
+        use = next((self._uses[p] for p in places if p in self._uses), None)
         names = [self._names[i] for i in places]
         sides = diagnose.Sides(having, [i for i in range(self.ranks.size) if i not in having])
         return diagnose.divergent_parameters(
-            scene, names, sides, exchange=self.plan.exchange, use=use
+            self.session.scene(when), names, sides, exchange=self.plan.exchange, use=use
         )

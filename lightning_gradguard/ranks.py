@@ -35,7 +35,8 @@ __all__ = [
 ]
 
 _MAX_LISTED = 8
-# How long, in s, the ranks wait for each other before the first message.
+# How long, in s, the ranks wait for each other before the first message; never so long that those
+# without a guard, who wait for the others in the job's own exchange, give up first.
 _MEETING = 60.0
 
 
@@ -108,7 +109,7 @@ class Ranks:
     def __init__(self, limit: float | None = None) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         wait = timedelta(seconds=limit) if limit is not None else None
-        patience = _MEETING if limit is None else min(limit, _MEETING)
+        patience = _MEETING if limit is None else min(limit / 4, _MEETING)
         if not self._all_here(patience):
             raise LostRankError(
                 f"not all of them came within {patience:.0f} s; `GradGuard` must be among the "

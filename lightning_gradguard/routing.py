@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from lightning_gradguard import libraries
 from lightning_gradguard.metrics import Metric, beside
 from lightning_gradguard.rerun import Unreplayable, can_run, run_calls
-from lightning_gradguard.tracer import batch_tensors
-from lightning_gradguard.surrogate import attribute_name
 from lightning_gradguard.trace import HARD, Call, Trace, Value
+from lightning_gradguard.tracer import batch_tensors
+from lightning_gradguard.usage import attribute_name
 
 __all__ = ["Plan", "Routing", "plan_route"]
 

@@ -9,6 +9,7 @@ programs, so that a test can run them and hold every rule to its word.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
 from enum import StrEnum
 from textwrap import dedent
 from types import MappingProxyType
@@ -188,8 +189,11 @@ def explain(code: str) -> str:
     for rule in RULES.values():
         if wanted in (rule.code.lower(), rule.name):
             return rule.to_markdown()
-    known = ", ".join(f"{rule.code} {rule.name}" for rule in RULES.values())
-    msg = f"expected the code or the name of a rule, got {code!r}; there are: {known}"
+    names = {rule.name: rule.code for rule in RULES.values()}
+    near = get_close_matches(wanted, names, n=1)
+    known = ", ".join(f"{code} {name}" for name, code in names.items())
+    hint = f"did you mean {names[near[0]]} {near[0]}?" if near else f"there are: {known}"
+    msg = f"expected the code or the name of a rule, got {code!r}; {hint}"
     raise ValueError(msg)
 
 
@@ -775,7 +779,7 @@ _RULES = (
     Rule(
         code="GG110",
         name="kept-graphs",
-        message="{name} carries the graph of an earlier step into this one",
+        message="{what} carries the graph of an earlier step into this one",
         severity=Severity.ERROR,
         what=(
             "A value that is kept on the module between steps still holds the graph it was made in."

@@ -27,6 +27,7 @@ from lightning_gradguard.run import Run, Settings, Traced
 from lightning_gradguard.source import Span, capture, is_user_file, locate
 from lightning_gradguard.trace import LossView, Trace, Value, version_of
 from lightning_gradguard.tracer import Tracer
+from lightning_gradguard.unseen import UnseenSteps
 
 __all__ = ["Session", "Settings"]
 
@@ -57,6 +58,7 @@ class Session(Run):
         super().__init__(settings, report)
         self.tracer = Tracer(self)
         self.lasting = Lasting(self, self.tracer)
+        self.unseen = UnseenSteps(self)
         self.on_metrics: Callable[[Trace, Value | None], None] | None = None
         self._armed = False
         self._armed_for: set[str] = set()
@@ -67,7 +69,6 @@ class Session(Run):
         self._first_step = -1
         self._idle_steps = 0
         self._live_steps = 0
-        self._loss_finite = True
 
     def attach(
         self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool
@@ -95,6 +96,7 @@ class Session(Run):
         self._bare = None
         self.roster.stale |= self.batches % _NAMES_EVERY == 0
         self._stepped = set()
+        self.unseen.listen()
         first = self.batches < self.settings.trace_steps
         self.batches += 1
         if self.batches == 1:
@@ -183,6 +185,7 @@ class Session(Run):
 
     def end_batch(self) -> None:
         """Finish a batch: raw optimizers, late suspicions, patience."""
+        self.unseen.stop()
         self.tracer.release()
         self.tracer.leave()
         for optimizer in self.optimizers:
@@ -200,9 +203,11 @@ class Session(Run):
 
     def finish(self) -> None:
         """End the run: what has lasted until here becomes a finding."""
+        self.unseen.stop()
         self.tracer.leave()
         self.tracer.finish()
         self.audit.drain()
+        self.unseen.judge()
         if self.audit.captured():
             self.report.add_limit("steps that were captured as a CUDA graph were not looked at")
         if self.audit.tracks or self.batches:
@@ -219,6 +224,7 @@ class Session(Run):
 
     def failed(self, error: BaseException) -> None:
         """Clean up after an exception in the run, and name the operation that torch refused."""
+        self.unseen.stop()
         self.tracer.leave()
         self.tracer.close_flows()
         self._explain_error(error)
@@ -374,9 +380,11 @@ class Session(Run):
             self._observe(named, optimizer)
         elif self._backward_seen:
             had = {n for n in named if self._had_gradient(n)}
-            for name in named if had else ():  # none at all: it had no turn in this batch
-                state = State.ALIVE if name in had else State.NONE
-                self.audit.track(name, named[name]).note(state, self.step)
+            if not had:
+                self.unseen.note_gradless(optimizer)
+                return
+            states = {n: State.ALIVE if n in had else State.NONE for n in named}
+            self.audit.observe(named, self.step, states=states)
 
     def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
         groups = getattr(optimizer, "param_groups", ())

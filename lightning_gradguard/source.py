@@ -87,19 +87,38 @@ def capture(depth: int = 1) -> Stack:
 
 def sites_above(frame: FrameType | None) -> Stack:
     """Return the user frames from `frame` on, innermost first; no frame is kept."""
-    sites = []
+    return tuple(sites_until(frame)[0])
+
+
+def sites_until(
+    frame: FrameType | None, code: CodeType | None = None, number: int = 0
+) -> tuple[list[Site], FrameType | None]:
+    """Return the user frames from `frame` on up to one that is known, and that one.
+
+    Args:
+        frame: where to begin.
+        code: what the known frame runs.
+        number: its `id`.
+
+    Returns:
+        The sites, and the known frame, `None` where the training loop came first.
+    """
+    sites: list[Site] = []
     known = _KINDS
     while frame is not None:
-        name = frame.f_code.co_filename
+        running = frame.f_code
+        if running is code and id(frame) == number:
+            return sites, frame
+        name = running.co_filename
         kind = known.get(name)
         if kind is None:
             kind = known[name] = _kind(name)
         if kind == _USER:
-            sites.append((frame.f_code, frame.f_lasti))
+            sites.append((running, frame.f_lasti))
         elif kind == _STOP:
             break
         frame = frame.f_back
-    return tuple(sites)
+    return sites, None
 
 
 def caller_in(suffix: str, depth: int = 1) -> FrameType | None:

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recognised metric in, the lines to write instead out: a loss to train on, the metric beside it.
+"""A recognised metric in, a differentiable loss to train on out.
 
 The lines use the user's own expressions for scores and target; where the source text does not tell,
 they say `preds` and `target`.
 """
 
-import ast
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lightning_gradguard import libraries, syntax
+from lightning_gradguard import libraries
+from lightning_gradguard.expressions import Texts, class_dim, family_of, fitted, rank_of
 from lightning_gradguard.metrics import Metric
-from lightning_gradguard.source import Site
-from lightning_gradguard.trace import Call, Trace, Value
+from lightning_gradguard.trace import Trace
 
-__all__ = ["Surrogate", "attribute_name", "metric_lines", "surrogate"]
+__all__ = ["Surrogate", "surrogate"]
 
 _RELAXED = "it optimises the expected {what} of soft predictions, not the {what} of hard ones"
 _ORDERED = "it pushes pairs into the right order, which the metric counts"
 _OVERLAP = ("F1Score", "FBetaScore", "DiceScore", "Precision", "Recall", "Specificity")
-_MAX_TEXT = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,113 +34,31 @@ class Surrogate:
 
 def surrogate(trace: Trace, metric: Metric) -> Surrogate:
     """Return a differentiable loss for a metric, in the user's own expressions."""
-    texts = _Texts.of(trace, metric)
-    family = _family(metric.name)
+    found = _surrogate(metric, Texts.of(trace, metric))
+    return replace(found, lines=fitted(found.lines))
+
+
+def _surrogate(metric: Metric, texts: "Texts") -> Surrogate:
+    family = family_of(metric.name)
+    if metric.kind in {"share", "sides", "boxes"}:
+        return _of_family(metric, texts)
+    symbols = {"CharErrorRate", "WordErrorRate", "EditDistance", "BLEUScore", "Perplexity"}
+    if metric.kind == "text" or family in symbols:
+        caveat = "its exponential is the metric"
+        caveat = caveat if family == "Perplexity" else "it trains every symbol by itself"
+        return Surrogate((f"loss = {_cross_entropy(metric, texts)}",), caveat)
     if metric.kind in {"integer", "image", "number"} or _is_regression(metric.name):
         return _regression(metric, texts)
-    if metric.kind == "rank" or metric.name.startswith("Retrieval"):
+    if metric.kind == "rank" or metric.name.startswith("Retrieval") or _is_ordering(metric.name):
         return _ranking(metric, texts)
-    if metric.kind == "text" or family in {
-        "CharErrorRate",
-        "WordErrorRate",
-        "EditDistance",
-        "BLEUScore",
-    }:
-        return Surrogate(
-            (f"loss = {_cross_entropy(metric, texts)}",), "it trains every symbol by itself"
-        )
     if _is_one_sided(metric):
         return _two_sided(metric, texts, family)
     return _classified(metric, texts, family)
 
 
-def metric_lines(trace: Trace, metric: Metric) -> tuple[str, ...]:
-    """Return the lines for `__init__` and `training_step` that compute it with torchmetrics."""
-    texts = _Texts.of(trace, metric)
-    name = attribute_name(metric)
-    return (
-        f"self.{name} = {libraries.module_of(metric.name)}.{metric.call}  # in __init__",
-        f"self.{name}({_fed(metric, texts)})  # in training_step",
-        f'self.log("{name}", self.{name}, on_step=False, on_epoch=True)',
-    )
-
-
-def attribute_name(metric: Metric) -> str:
-    """Return a name for the metric in lower case, as in `accuracy`."""
-    return _snake(_family(metric.name))
-
-
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    """The user's expressions: scores, scores before their activation, decisions, target."""
-
-    scores: str
-    logits: str
-    hard: str
-    target: str
-
-    @classmethod
-    def of(cls, trace: Trace, metric: Metric) -> "_Texts":
-        home = (
-            metric.decision.stack[0]
-            if metric.decision is not None and metric.decision.stack
-            else None
-        )
-        scores = _text(trace, metric.scores, home) or "preds"
-        target = _text(trace, metric.target, home) or "target"
-        hard = _short(syntax.expression(home)) if home is not None else ""
-        return cls(scores, _before_activation(metric.scores, home), hard or scores, target)
-
-
-def _text(trace: Trace, value: Value | None, home: Site | None) -> str:
-    """Return the expression that stands for a value, in the given function if possible."""
-    found = ""
-    for call in trace.calls if value is not None else ():
-        if value in call.inputs and call.stack and call.stack[0][0].co_name[0] != "<":
-            text = _operand(call, call.inputs.index(value))
-            if text and home is not None and call.stack[0][0] is home[0]:
-                return text
-            found = found or text
-    return found
-
-
-def _operand(call: Call, place: int) -> str:
-    texts = syntax.operands(call.stack[0])
-    return _short(texts[place]) if place < len(texts) else ""
-
-
-def _short(text: str) -> str:
-    plain = len(text) <= _MAX_TEXT and not re.search(r"lambda|\n|:=", text)
-    return _without_detach(text) if plain else ""
-
-
-def _without_detach(text: str) -> str:
-    return re.sub(r"\.(detach\(\)|data\b|cpu\(\)|numpy\(\)|item\(\)|tolist\(\))", "", text)
-
-
-def _before_activation(scores: Value | None, home: Site | None) -> str:
-    """Return the text of the logits where the same function turns them into the scores."""
-    call = scores.call if scores is not None else None
-    if (
-        call is None
-        or call.name not in {"sigmoid", "softmax", "log_softmax", "sigmoid_"}
-        or not call.stack
-    ):
-        return ""
-    if home is None or call.stack[0][0] is not home[0]:
-        return ""
-    node = syntax.node_at(call.stack[0])
-    if not isinstance(node, ast.Call) or call.name not in ast.unparse(node.func):
-        return ""
-    return _operand(call, 0)
-
-
-# -- losses
-
-
-def _classified(metric: Metric, texts: _Texts, family: str) -> Surrogate:
+def _classified(metric: Metric, texts: Texts, family: str) -> Surrogate:
     """Return cross entropy, or a soft overlap for overlaps of images."""
-    if family in {"JaccardIndex", "DiceScore"} and _rank_of(metric.target) > 2:  # noqa: PLR2004 - images
+    if family in {"JaccardIndex", "DiceScore"} and rank_of(metric.target) > 2:  # noqa: PLR2004 - images
         return _soft_overlap(metric, texts, family)
     caveat = (
         ""
@@ -153,7 +68,7 @@ def _classified(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     return Surrogate((f"loss = {_cross_entropy(metric, texts)}",), caveat)
 
 
-def _cross_entropy(metric: Metric, texts: _Texts) -> str:
+def _cross_entropy(metric: Metric, texts: Texts) -> str:
     scores, made = texts.scores, metric.scores.call if metric.scores is not None else None
     name = made.name if made is not None else ""
     ignore = metric.arguments.get("ignore_index")
@@ -175,25 +90,11 @@ def _whole(metric: Metric, target: str) -> str:
 
 def _class_first(metric: Metric, scores: str) -> str:
     """Return scores with the classes in dimension 1, as cross entropy wants them."""
-    dim = _class_dim(metric)
+    dim = class_dim(metric)
     return scores if dim in {-1, 1} else f"{scores}.movedim({dim}, 1)"
 
 
-def _class_dim(metric: Metric) -> int:
-    """Return the dimension of the classes, -1 where the scores have only samples and classes."""
-    if metric.scores is None or metric.target is None:
-        return -1
-    shape, target = metric.scores.shape, metric.target.shape
-    if len(shape) <= 2 or len(shape) != len(target) + 1:  # noqa: PLR2004
-        return -1
-    return (
-        next((d for d in range(len(shape)) if (*shape[:d], *shape[d + 1 :]) == tuple(target)), -1)
-        if target != shape[:-1]
-        else len(shape) - 1
-    )
-
-
-def _two_sided(metric: Metric, texts: _Texts, family: str) -> Surrogate:
+def _two_sided(metric: Metric, texts: Texts, family: str) -> Surrogate:
     """Return binary cross entropy, or a soft overlap."""
     target = texts.target
     if metric.target is not None and not metric.target.dtype.is_floating_point:
@@ -206,7 +107,7 @@ def _two_sided(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     return Surrogate((f"loss = F.binary_cross_entropy({texts.scores}, {target})",))
 
 
-def _has_logits(metric: Metric, texts: _Texts) -> bool:
+def _has_logits(metric: Metric, texts: Texts) -> bool:
     """Say whether the text at hand names numbers before the sigmoid."""
     if texts.logits:
         return True
@@ -216,11 +117,11 @@ def _has_logits(metric: Metric, texts: _Texts) -> bool:
     return (
         metric.decision is None
         or 0.0 in metric.decision.constants
-        or metric.decision.name in {"sign", "sgn"}
+        or metric.decision.name in {"sign", "sgn", "heaviside"}
     )
 
 
-def _soft_counts(metric: Metric, texts: _Texts, target: str, family: str) -> Surrogate:
+def _soft_counts(metric: Metric, texts: Texts, target: str, family: str) -> Surrogate:
     before = (
         (f"soft = torch.sigmoid({texts.logits or texts.scores})",)
         if _has_logits(metric, texts)
@@ -246,7 +147,7 @@ def _soft_counts(metric: Metric, texts: _Texts, target: str, family: str) -> Sur
     return Surrogate((*before, f"loss = 1 - {share}"), f"{known}: {_RELAXED.format(what=family)}")
 
 
-def _soft_overlap(metric: Metric, texts: _Texts, family: str) -> Surrogate:
+def _soft_overlap(metric: Metric, texts: Texts, family: str) -> Surrogate:
     count = metric.arguments.get("num_classes", 2)
     soft, hot = (
         f"{texts.logits or texts.scores}.softmax(1)",
@@ -259,7 +160,7 @@ def _soft_overlap(metric: Metric, texts: _Texts, family: str) -> Surrogate:
     return Surrogate(lines, f"{known}: {_RELAXED.format(what=family)}")
 
 
-def _ranking(metric: Metric, texts: _Texts) -> Surrogate:
+def _ranking(metric: Metric, texts: Texts) -> Surrogate:
     """Return a pairwise logistic loss, or a list-wise one for rows of documents."""
     scores, target = texts.scores, texts.target
     if metric.name.startswith("Retrieval") or (
@@ -294,7 +195,30 @@ def _ranking(metric: Metric, texts: _Texts) -> Surrogate:
     return Surrogate(lines, f"{_ORDERED}; a soft rank in place of `argsort` is the other way")
 
 
-def _regression(metric: Metric, texts: _Texts) -> Surrogate:
+def _of_family(metric: Metric, texts: Texts) -> Surrogate:
+    """Return a loss for shares and for overlaps of boxes."""
+    scores, target = texts.scores, texts.target
+    if metric.kind == "sides":
+        lines = (f"loss = F.softplus(-{scores}).mean() + F.softplus({texts.against}).mean()",)
+        return Surrogate(lines, "binary cross entropy of both groups, from logits")
+    if metric.name in {"Recall", "Precision"}:
+        side = 1 if metric.name == "Recall" else 0
+        lines = (f"loss = torch.cdist({target}.float(), {scores}).amin({side}).mean()",)
+        return Surrogate(lines, "it draws each one and its nearest counterpart together")
+    if metric.kind == "boxes":
+        name = metric.name.removesuffix("IntersectionOverUnion").lower()
+        known = f"{name}_box_iou_loss" if name in {"distance", "complete"} else ""
+        other = known or "generalized_box_iou_loss"
+        lines = (f"loss = F.smooth_l1_loss({scores}, {target}.float())",)
+        return Surrogate(lines, f"`torchvision.ops.{other}` is closer, on boxes of floats")
+    lines = (f"loss = F.smooth_l1_loss({scores}, {target}.to({scores}.dtype))",)
+    return Surrogate(lines, "it goes on making errors smaller that are small enough already")
+
+
+def _regression(metric: Metric, texts: Texts) -> Surrogate:
+    if metric.name == "SignalNoiseRatio":
+        lines = (f"loss = 10 * torch.log10(F.mse_loss({texts.scores}, {texts.target}) + 1e-8)",)
+        return Surrogate(lines)
     if metric.name in {"PearsonCorrCoef", "ConcordanceCorrCoef"}:
         lines = (
             f"pair = torch.stack([{texts.scores}, {texts.target}])",
@@ -310,22 +234,8 @@ def _regression(metric: Metric, texts: _Texts) -> Surrogate:
     return Surrogate((f"loss = F.smooth_l1_loss({texts.scores}, {texts.target})",))
 
 
-# -- words
-
-
-def _fed(metric: Metric, texts: _Texts) -> str:
-    """Return the arguments of the update."""
-    if metric.name.startswith("Retrieval"):
-        return f"{texts.scores}, {texts.target}, indexes=rows"
-    if (
-        metric.kind in {"integer", "image"}
-        or metric.name in {"DiceScore", "MeanIoU"}
-        or _class_dim(metric) not in {-1, 1}
-    ):
-        return f"{texts.hard}, {texts.target}"
-    if metric.name.startswith("Binary") and metric.kind == "label":
-        return f"{texts.hard}, {texts.target}"
-    return f"{texts.scores}, {texts.target}"
+def _is_ordering(name: str) -> bool:
+    return name in {"BinaryAUROC", "BinaryAveragePrecision"}
 
 
 def _is_one_sided(metric: Metric) -> bool:
@@ -338,15 +248,3 @@ def _is_regression(name: str) -> bool:
     return libraries.module_of(name) == "torchmetrics.regression" and not name.startswith(
         ("Spearman", "Kendall")
     )
-
-
-def _rank_of(value: Value | None) -> int:
-    return len(value.shape) if value is not None else 0
-
-
-def _family(name: str) -> str:
-    return re.sub(r"^(Binary|Multiclass|Multilabel|Retrieval)", "", name)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

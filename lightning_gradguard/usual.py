@@ -35,7 +35,8 @@ _PLAIN = frozenset(
     {int, float, bool, str, type(None), complex, torch.dtype, torch.device, torch.layout}
     | {torch.memory_format}
 )
-_TENSORS = frozenset({Tensor, torch.nn.Parameter})
+_Parameter = torch.nn.Parameter
+_TENSORS = frozenset({Tensor, _Parameter})
 _WHOLE = frozenset({int, type(None)})
 _NO_KEYWORDS: dict[str, Any] = {}
 
@@ -43,14 +44,16 @@ _NO_KEYWORDS: dict[str, Any] = {}
 class Usual:
     """What is known of a function beforehand."""
 
-    __slots__ = ("first_only", "name", "step", "structure")
+    __slots__ = ("first_only", "may_write", "name", "step", "structure")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, func: Any) -> None:  # noqa: ANN401
         row = ops.OPS.get(name)
         self.name = name
         self.structure = row is not None and row.kind is ops.Kind.SHAPE
         self.first_only = name in FIRST_ONLY
         self.step = name in STEPS
+        code = getattr(func, "__code__", None)
+        self.may_write = code is not None and "inplace" in code.co_varnames
 
 
 def usual_functions(special: Iterable[str]) -> dict[Any, Usual]:
@@ -71,7 +74,7 @@ def usual_functions(special: Iterable[str]) -> dict[Any, Usual]:
         func for space in (*spaces, *more) for func in vars(space).values() if _is_function(func)
     }
     return {
-        func: Usual(func.__name__)
+        func: Usual(func.__name__, func)
         for func in functions
         if func.__name__ not in left_out
         and (func.__name__.endswith("__") or not func.__name__.endswith("_"))
@@ -95,14 +98,27 @@ def pack(
     Returns:
         The arguments with a `Slot` for every tensor; `None` where there is anything unusual.
 
+    Raises:
+        IndexError: there are more than 64 tensors.
+
     Example:
         >>> x = torch.ones(2); found = []
         >>> pack((x, 0.5), {"alpha": 2}, found), found[0] is x
         (((0, 0.5), {'alpha': 2}), True)
     """
-    packed = _pack_all(args, tensors, nested=True)
-    if packed is None:
-        return None
+    packed: list[Any] = []
+    for item in args:
+        kind = type(item)
+        if kind is Tensor or kind is _Parameter:
+            packed.append(_SLOTS[len(tensors)])
+            tensors.append(item)
+        elif kind in _PLAIN:
+            packed.append(item)
+        else:
+            inner = _pack_all((item,), tensors, nested=True)
+            if inner is None:
+                return None
+            packed.append(inner[0])
     if not kwargs:
         return tuple(packed), _NO_KEYWORDS
     values = None if "out" in kwargs else _pack_all(kwargs.values(), tensors, nested=True)
@@ -114,8 +130,6 @@ def _pack_all(items: Iterable[Any], tensors: list[Tensor], *, nested: bool) -> l
     for item in items:
         kind = type(item)
         if kind in _TENSORS:
-            if len(tensors) == len(_SLOTS):
-                return None
             packed.append(_SLOTS[len(tensors)])
             tensors.append(item)
         elif kind in _PLAIN or (kind is slice and _is_constant(item)):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what all ranks brought to the report of the job, the same on every rank."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic, Severity
 
 __all__ = ["Verdict"]
+
+_log = logging.getLogger("lightning_gradguard")
 
 
 class Verdict:
@@ -60,7 +63,7 @@ class Verdict:
         for diagnostic in found:
             if not wanted and not self.session.wants(diagnostic):
                 continue
-            self.session.settle(diagnostic)
+            self.outbox.attempt("audit", self.session.settle, diagnostic)
             if self.report.add(diagnostic) and diagnostic.severity is not Severity.INFO:
                 self.fresh.append(diagnostic)
                 loud = True
@@ -69,7 +72,10 @@ class Verdict:
 
     def unchecked(self, what: str, why: str) -> None:
         """Say that something is not checked, in the same words on every rank."""
-        self.conclude(diagnose.unchecked(self.session.scene(bare=True), what, why))
+        try:
+            self.conclude(diagnose.unchecked(self.session.scene(bare=True), what, why))
+        except Exception:  # noqa: BLE001 - what stays is the log
+            _log.exception("gradguard: what failed cannot be put into the report either")
 
     def adopt(self, facts: Sequence[Mapping[str, Any]]) -> None:
         """Take the numbers of the first rank and the limits of all."""

@@ -102,6 +102,8 @@ def _wrong_params(expect: dict[str, Any], hits: list[Any], model: pl.LightningMo
     quiet = {n for n in names if any(fnmatch.fnmatch(n, p) for p in expect.get("quiet", []))}
     patterns = ["*"] if expect["params"] == "all" else expect["params"]
     want = {n for n in names if any(fnmatch.fnmatch(n, p) for p in patterns)} - quiet
+    if not want:  # what is meant is no parameter of the module
+        want = {n for n in said if any(fnmatch.fnmatch(n, p) for p in patterns)} or set(patterns)
     return (
         []
         if said - quiet == want

@@ -19,11 +19,8 @@ CASES = {
 # Case -> why the guard is wrong about it. A repair makes the test fail until the row is deleted.
 KNOWN_MISSES: dict[str, str] = {
     "broken/383_prototypes_fixed_at_init": "the cut happens in `__init__`, which is not traced",
-    "broken/473_sum_skips_last_term": "a value that is never added is no part of the trace",
-    "broken/498_parameter_times_constant": "a graph that was freed is named with all parameters",
     "broken/607_image_through_a_file": "values leave and come back through a file",
     "broken/621_thread_pool_without_grad": "other threads are not traced",
-    "broken/695_set_storage_of_input": "`set_` moves a storage, not a value",
 }
 
 

@@ -219,9 +219,7 @@ class TestCommands:
             assert "error[GG101]" in answer.stdout + answer.stderr
             train = project / "train.py"
             source = train.read_text(encoding="utf-8")
-            repaired = re.sub(
-                "loss = 1 - .*", "loss = nn.functional.cross_entropy(logits, y)", source
-            )
+            repaired = re.sub("loss = 1 - .*", "loss = F.cross_entropy(logits, y)", source)
             train.write_text(repaired, encoding="utf-8")
         answer = self.run(command, project)
         assert answer.returncode == 0, answer.stdout + answer.stderr
@@ -305,3 +303,6 @@ def test_site_builds_without_warnings(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "GG101" in (tmp_path / "rules/GG101/index.html").read_text(encoding="utf-8")
     assert (tmp_path / "changelog/index.html").is_file()
+    first = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "carry a gradient" in first
+    assert "pip install lightning-gradguard" in re.sub("<[^>]*>", "", first)

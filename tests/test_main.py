@@ -95,8 +95,12 @@ class TestExplain:
         assert main(["explain", "GG777"]) == 2
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert "got 'GG777'" in printed.err
-        assert "GG101 non-differentiable-loss" in printed.err
+        assert "got 'GG777'; there are: GG101 non-differentiable-loss, " in printed.err
+
+    def test_guesses_what_was_meant(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """A name that is nearly right is answered with the right one."""
+        assert main(["explain", "unused-params"]) == 2
+        assert "did you mean GG106 unused-parameters?" in capsys.readouterr().err
 
 
 class TestRules:
@@ -173,15 +177,23 @@ class TestCheck:
             (["train.py", "--data", "train.py:loader"], "expected MODULE:NAME, got 'train.py'"),
             (["gone.py:Good", "--data", "train.py:loader"], "there is no Python file gone.py"),
             (["gone:Good", "--data", "train.py:loader"], "could not import `gone`"),
-            (["train.py:Gone", "--data", "train.py:loader"], "there are: Good, Cut, Half"),
+            (
+                ["train.py:Gone", "--data", "train.py:loader"],
+                "there are: Good, Cut, Half, Crash, Needy, batch, loader, Data\n",
+            ),
             (
                 ["train.py:Needy", "--data", "train.py:loader"],
                 "required positional argument: 'size'",
             ),
             (
                 ["train.py:batch", "--data", "train.py:loader"],
-                "expected a LightningModule, got tuple",
+                "expected `train.py:batch` to give a LightningModule, got tuple",
             ),
+            (
+                ["train.py:Good", "--data", "train.py:Cut"],
+                "expected `train.py:Cut` to give batches, got Cut",
+            ),
+            (["train.py:Good", "--data", "train.py:torch"], "to give batches, got module"),
             (["train.py:Good", "--data", "train.py:loader", "--init", "3"], "NAME=VALUE, got '3'"),
             (["train.py:Good", "--data", "train.py:loader", "--select", "GG7"], "got 'GG7'"),
             (["train.py:Good", "--data", "train.py:loader", "--report", "x.doc"], "got 'x.doc'"),
@@ -196,6 +208,16 @@ class TestCheck:
         printed = capsys.readouterr()
         assert printed.out == ""
         assert words in printed.err
+
+    def test_shows_where_the_training_stopped(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """The traceback goes through the user's file only, not through Lightning."""
+        assert main(["check", "train.py:Crash", "--data", "train.py:loader"]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert [row.rpartition("in ")[2] for row in lines if row.startswith("  File")] == [
+            "training_step",
+            "loss",
+        ]
+        assert '    raise KeyError("depth")' in lines
 
     @pytest.mark.parametrize("steps", ["0", "-1", "few"])
     def test_wants_at_least_one_step(self, steps: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -294,7 +316,14 @@ class TestHelp:
             index = following.index(row)
             assert "  " in row.strip() or following[index + 1].startswith(" " * 20)
 
-    @pytest.mark.parametrize("arguments", [[], ["fly"], ["explain"], ["report"], ["check", "a:b"]])
+    def test_says_what_there_is(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without a command, status 2 and all commands on standard error."""
+        assert main([]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "train a model for a few steps" in printed.err
+
+    @pytest.mark.parametrize("arguments", [["fly"], ["explain"], ["report"], ["check", "a:b"]])
     def test_refuses_incomplete_commands(self, arguments: list[str]) -> None:
         """Status 2."""
         with pytest.raises(SystemExit) as caught:

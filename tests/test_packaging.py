@@ -107,7 +107,7 @@ def smoke(python: str, home: Path) -> None:
     """Add the command of the CI page to a toy project: fails when broken, passes when repaired."""
     broken = re.sub(r", callbacks=\[.*?\]", "", readme_program())  # the command brings its own
     broken = broken.replace("from lightning_gradguard import GradGuard\n", "")
-    repaired = re.sub(r"loss = 1 - .*", "loss = nn.functional.cross_entropy(logits, y)", broken)
+    repaired = re.sub(r"loss = 1 - .*", "loss = F.cross_entropy(logits, y)", broken)
     assert "GradGuard" not in broken
     assert repaired != broken
     (home / "test_smoke.py").write_text(TEST, encoding="utf-8")

@@ -11,8 +11,7 @@ import os
 import random
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,83 +25,22 @@ from lightning_gradguard.cadence import cadence
 from lightning_gradguard.ranks import merge_findings, words
 from lightning_gradguard.reach import Link, digest, reached
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
+from lightning_gradguard.uneven import Uneven
 
 HERE = Path(__file__).parent / "ranks"
 sys.path.insert(0, str(HERE))
 import launch  # noqa: E402 - beside the workers, which run in other processes
+import running  # noqa: E402
 import table  # noqa: E402
+from running import Outcomes, check, run_plan  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
-Record = dict[str, Any]
-Outcomes = dict[str, list[Record]]
-
-
-def found(record: Record) -> list[tuple[str, Any, int]]:
-    """Return code, ranks and step of every finding that counts, or of the notes where none does."""
-    said = record["report"]["diagnostics"]
-    loud = [d for d in said if d["severity"] != "info"] or said
-    return [(d["code"], d["ranks"], d["step"]) for d in loud]
-
-
-def check(records: Sequence[Record], cell: table.Cell, *, world: int = 2) -> None:
-    """Compare what all ranks wrote with what they should have."""
-    assert [r["rank"] for r in records] == list(range(world)), "a rank did not come to the end"
-    ranks = None if cell.ranks is None else list(cell.ranks)
-    want = {(cell.code, tuple(ranks) if ranks else None, cell.step)} if cell.code else set()
-    for record in records:
-        got = {(c, tuple(r) if r else None, s) for c, r, s in found(record)}
-        assert got == want, record["report"]
-        assert record["modes"] == 0
-        assert record["seconds"] < 30, "a message was waited for until the time limit"
-    assert len({json.dumps(r["report"]["diagnostics"]) for r in records}) == 1
-    _check_end(records, cell)
-
-
-def _check_end(records: Sequence[Record], cell: table.Cell) -> None:
-    if cell.ends == "raises" and cell.code != "GG901":
-        assert all(r["ours"] for r in records)
-        assert len({r["text"] for r in records}) == 1
-        assert all(cell.code in r["text"] for r in records)
-    elif cell.ends == "raises":
-        assert any(r["ours"] for r in records)
-        assert all(r["error"] for r in records)
-    elif cell.ends == "trains":
-        assert [r["error"] for r in records] == [None] * len(records)
-        assert [len(r["told"]) for r in records[1:]] == [0] * (len(records) - 1), "rank 0 speaks"
-        assert bool(records[0]["told"]) is bool(cell.code)
-
-
-def once(base: Path, name: str, work: Callable[[Path], Outcomes], patience: float) -> Outcomes:
-    """Do something in one of several test processes, and let the others wait for the result."""
-    result, folder = base / f"{name}.json", base / name
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        end = time.monotonic() + patience
-        while not result.exists() and time.monotonic() < end:
-            time.sleep(0.2)
-        return json.loads(result.read_text())  # type: ignore[no-any-return]
-    outcomes = work(folder)
-    draft = base / f"{name}.draft"
-    draft.write_text(json.dumps(outcomes))
-    draft.replace(result)
-    return outcomes
 
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder that all test processes of this session share."""
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
-def run_plan(
-    base: Path, name: str, plan: Sequence[dict[str, Any]], deadline: float, world: int = 2
-) -> Outcomes:
-    """Run a plan once for all tests of this session."""
-    return once(
-        base, name, lambda f: launch.launch(plan, f, deadline=deadline, world=world), deadline + 30
-    )
+    return running.shared_folder(tmp_path_factory)
 
 
 # -- the selection that always runs: two processes, one after another through all of it
@@ -144,6 +82,13 @@ def _selection() -> Iterator[tuple[dict[str, Any], table.Cell]]:
         table.job("ddp_unused", "unused@1", id="strict-mean", **strict),
         table.Cell("GG301", (1,), 3, "raises"),
     )
+    for name, guard, trainer, step in (
+        ("short-fast_dev_run", {}, {"fast_dev_run": True}, 0),
+        ("short-three", {}, {"max_steps": 3}, 2),
+        ("patient", {"patience": 3}, {"max_steps": 6}, 2),
+    ):
+        job = table.job("ddp_unused", "unused@1", id=name, guard=guard, trainer=trainer)
+        yield job, table.Cell("GG301", (1,), step)
     yield table.job("ddp_unused", "flicker", id="flicker"), table.SILENT
     yield table.job("ddp", "checkpoint", id="checkpoint"), table.SILENT
     yield table.job("ddp", "manual", id="manual"), table.SILENT
@@ -214,11 +159,26 @@ class TestSelection:
         assert "self.side(source)" in said["span"]["text"]
         assert "on rank 0" in said["span"]["label"]
 
-    def test_says_halved(self, outcomes: Outcomes) -> None:
-        """With `find_unused_parameters` nothing hangs, but the gradient is only half."""
-        (said,) = outcomes["ddp_unused-unused@1"][0]["report"]["diagnostics"]
-        assert "silently gets 1/2" in said["effect"]
-        assert said["severity"] == "error"
+    @pytest.mark.parametrize(
+        ("name", "when"),
+        [
+            ("ddp_unused-unused@1", "in 4 of 4 compared backward passes"),
+            ("ddp_static-unused@1", "in 4 of 4 compared backward passes"),
+            ("short-fast_dev_run", "in 1 of 1 compared backward passes"),
+            ("short-three", "in 3 of 3 compared backward passes"),
+            ("patient", "in 3 of 3 compared backward passes"),
+            ("strict-mean", "in 4 of 4 compared backward passes"),
+        ],
+    )
+    def test_says_halved(self, outcomes: Outcomes, name: str, when: str) -> None:
+        """Where nothing hangs the gradient is only half; said after patience or a shorter run."""
+        for record in outcomes[name]:
+            (said,) = record["report"]["diagnostics"]
+            assert (said["code"], said["severity"]) == ("GG301", "error")
+            assert "silently gets 1/2 of the average" in said["effect"]
+            assert "half of it" in said["effect"]
+            assert said["evidence"] == when
+            assert "self.side(source)" in said["span"]["text"]
 
     def test_loss_of_one_rank_is_explained_by_that_rank(self, outcomes: Outcomes) -> None:
         """The rank that still has a graph names the operation that cut that of the other."""
@@ -413,8 +373,18 @@ class TestFourProcesses:
     JOBS = (
         (table.job("ddp", "healthy", id="four-healthy"), table.SILENT),
         (table.job("ddp", "unused@2", id="four-unused"), table.Cell("GG301", (2,), 0, "raises")),
+        (
+            table.job("ddp", "only@0", id="four-only"),
+            table.Cell("GG301", (1, 2, 3), 0, "raises"),
+        ),
+        (table.job("ddp_unused", "only@0", id="four-quarter"), table.Cell("GG301", (1, 2, 3), 3)),
         (table.job("ddp", "nograd@3", id="four-nograd"), table.Cell("GG302", (3,), 0, "raises")),
         (table.job("ddp_unused", "unused@2", id="four-mean"), table.Cell("GG301", (2,), 3)),
+        (table.job("ddp", "zero@1", id="four-zero"), table.SILENT),
+        (table.job("ddp", "nan@3", id="four-nan"), table.Cell("GG204", (3,), 0)),
+        (table.job("ddp", "raise@2", id="four-raise"), table.Cell("GG901", None, 0, "raises")),
+        (table.job("ddp", "uneven@3", id="four-uneven"), table.Cell("GG901", None, 1, "raises")),
+        (table.job("fsdp2", "healthy", id="four-shards"), table.SILENT),
         (table.job("fsdp2", "zero", id="four-fsdp2"), table.Cell("GG203", None, 3)),
     )
 
@@ -423,8 +393,11 @@ class TestFourProcesses:
     )
     def test_cell(self, base: Path, job: dict[str, Any], cell: table.Cell) -> None:
         """The same holds for four ranks."""
-        done = run_plan(base, "ranks-four", [j for j, _ in self.JOBS], 120, world=4)
+        done = run_plan(base, "ranks-four", [j for j, _ in self.JOBS], 180, world=4)
         check(done.get(job["id"], []), cell, world=4)
+        if job["id"] == "four-quarter":
+            (said,) = done[job["id"]][0]["report"]["diagnostics"]
+            assert "silently gets 1/4 of the average" in said["effect"]
 
 
 @pytest.mark.ranks
@@ -521,6 +494,37 @@ def diagnostic(code: str, line: int, params: tuple[str, ...] = ()) -> Diagnostic
         span=span,
         params=params,
     )
+
+
+class TestUneven:
+    """Runs of comparisons in which the same ranks alone use a parameter."""
+
+    def test_a_layer_dropped_at_random_is_no_finding(self) -> None:
+        """Only comparisons in a row count: between two of a healthy run, all ranks agree."""
+        uneven = Uneven(patience=3)
+        for _ in range(20):
+            uneven.note({(0,): [1]})
+            uneven.note({})
+        assert uneven.due() == {}
+        assert uneven.due(final=True) == {}
+
+    def test_other_ranks_begin_anew(self) -> None:
+        """A run belongs to one set of ranks."""
+        uneven = Uneven(patience=2)
+        for having in ((0,), (1,), (0,), (1,)):
+            uneven.note({having: [1]})
+        assert uneven.due() == {}
+        uneven.note({(1,): [1]})
+        assert uneven.due() == {((1,), 2): [1]}
+        assert uneven.due(final=True) == {}, "it is said once"
+
+    def test_a_short_run_is_enough_at_the_end(self) -> None:
+        """Where fewer comparisons were made than patience asks for, all of them must agree."""
+        uneven = Uneven(patience=10)
+        uneven.note({(0,): [1, 2]})
+        uneven.note({(0,): [2]})
+        assert uneven.due() == {}
+        assert uneven.due(final=True) == {((0,), 2): [2]}
 
 
 class TestMergeFindings:

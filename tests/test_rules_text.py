@@ -171,7 +171,7 @@ class TestMatching:
         assert matching(("GG3", "GG401")) == {"GG301", "GG302", "GG401"}
         assert matching([]) == frozenset()
 
-    @pytest.mark.parametrize("prefix", ["GG6", "", "G", "gg101", "GG1011", "unused-parameters"])
+    @pytest.mark.parametrize("prefix", ["GG6", "", "G", "gg1", "GG1011", "unused"])
     def test_refuses_what_matches_nothing(self, prefix: str) -> None:
         """A typing error must not switch a check off; the message lists what is allowed."""
         with pytest.raises(ValueError, match="expected a rule code or a prefix of one") as caught:

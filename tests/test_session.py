@@ -4,7 +4,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytorch_lightning as pl
@@ -367,13 +367,24 @@ class TestManual:
         assert found.params == ("spare.weight", "spare.bias")
         assert marked(found.span) == "self.spare(batch).detach()"
 
-    @pytest.mark.xfail(reason="no gradient at all is not noted for raw optimizers", strict=True)
     def test_raw_optimizer_that_never_gets_a_gradient(self, train: Train) -> None:
         """The same with optimizers that step behind the back of the Trainer."""
         model = Manual()
         model.mode, model.dead = "raw", True
         found = only(train(model), "GG104")
         assert found.params == ("spare.weight", "spare.bias")
+
+    def test_raw_optimizer_without_a_turn(self, train: Train) -> None:
+        """What does not step is owed no gradient, however short the run."""
+
+        class Patient(Manual):
+            def training_step(self, batch: Tensor, batch_idx: int) -> None:
+                main = cast("Any", self.optimizers(use_pl_optimizer=False))[0]
+                main.zero_grad()
+                self.manual_backward(self.fit(batch))
+                main.step()
+
+        assert codes(train(Patient(), steps=3)) == []
 
     def test_optimizer_that_steps_seldom(self, train: Train) -> None:
         """Patience counts the steps of each optimizer by itself."""

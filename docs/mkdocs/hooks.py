@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What mkdocs needs beyond the pages: the changelog, and links to files outside of the pages."""
+"""What mkdocs needs beyond the pages: changelog, first screen, links to files outside of them."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
+_FIRST_SCREEN = "<!-- the first screen of the README stands here on the site -->"
 _OUTSIDE = re.compile(r"\[([^\]]*)\]\(\.\./(?:examples|configs|benchmarks|tests)[^)]*\)")
 
 
@@ -29,4 +30,10 @@ def on_files(files: Files, config: Any) -> Files:  # noqa: ANN401
 
 def on_page_markdown(markdown: str, **_: Any) -> str:  # noqa: ANN401
     """Name files of the project instead of linking to them, since the site does not hold them."""
-    return _OUTSIDE.sub(r"`\1`", markdown)
+    return _OUTSIDE.sub(r"`\1`", markdown.replace(_FIRST_SCREEN, first_screen()))
+
+
+def first_screen() -> str:
+    """Return what the README shows first: the bug, what torch says, what the guard says."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return readme[readme.index("```python") : readme.index("In a checkout,")].rstrip()

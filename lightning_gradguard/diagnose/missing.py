@@ -153,7 +153,7 @@ def _function_kills(scene: Scene, names: Sequence[str]) -> list[tuple[Kill, tupl
     for flow in scene.flows:
         for name in names:
             leaf = flow.view.params.get(name)
-            for kill in (flow.kills(leaf) if leaf is not None and leaf >= 0 else [])[:1]:
+            for kill in (flow.refusals(leaf) if leaf is not None and leaf >= 0 else [])[:1]:
                 groups.setdefault((kill.name, kill.seq), (kill, []))[1].append(name)
     return [(kill, tuple(dict.fromkeys(group))) for kill, group in groups.values()]
 

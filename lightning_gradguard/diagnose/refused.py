@@ -2,18 +2,20 @@
 """GG108, GG109 and GG110: what torch's own errors are about."""
 
 import re
+from collections import deque
+from typing import Unpack
 
 from torch import Tensor
 
 from lightning_gradguard import advice, definitions
 from lightning_gradguard.diagnose.missing import cut_parameters
 from lightning_gradguard.diagnose.places import EARLY, called_from, span_at
-from lightning_gradguard.diagnose.scene import Scene, finding
+from lightning_gradguard.diagnose.scene import Details, Scene, finding
 from lightning_gradguard.flow import family_of
 from lightning_gradguard.lineage import Cut
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.source import Span
-from lightning_gradguard.trace import Call, LossView, Value
+from lightning_gradguard.trace import Call, LossView, Value, walk
 
 __all__ = [
     "inference_values",
@@ -129,7 +131,9 @@ def kept_graphs(scene: Scene, raised_at: Span | None = None) -> list[Diagnostic]
         for attribute, item in vars(module).items():
             if _holds_graph(item):
                 name = f"{prefix}.{attribute}" if prefix else attribute
-                return [_kept_graph(scene, name, _keeping_span(scene, type(module), attribute))]
+                span = _keeping_span(scene, type(module), attribute)
+                made = _is_made_of_outsiders(scene, item)
+                return [_stale_leaf(scene, name, span) if made else _kept_graph(scene, name, span)]
     if raised_at is not None:
         return [_kept_graph(scene, "", raised_at)]
     call = _outliving(scene)
@@ -142,6 +146,12 @@ def _keeping_span(scene: Scene, cls: type, attribute: str) -> Span | None:
     late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
     call = _outliving(scene) if not late else None
     return late[-1] if late else span_at(call.stack) if call is not None else None
+
+
+def _is_made_of_outsiders(scene: Scene, item: object) -> bool:
+    """Say whether no trained parameter stands in the graph that a tensor holds."""
+    names = {id(p): n for n, p in scene.judged.items()}
+    return isinstance(item, Tensor) and not walk(item, names)[0].params
 
 
 def _outliving(scene: Scene) -> Call | None:
@@ -157,7 +167,7 @@ def _holds_graph(item: object, depth: int = 3) -> bool:
     if isinstance(item, dict) and depth:
         return any(_holds_graph(v, depth - 1) for v in item.values())
     return (
-        isinstance(item, (list, tuple))
+        isinstance(item, (list, tuple, deque))
         and depth > 0
         and any(_holds_graph(v, depth - 1) for v in item)
     )
@@ -165,35 +175,45 @@ def _holds_graph(item: object, depth: int = 3) -> bool:
 
 def _kept_graph(scene: Scene, name: str, span: Span | None) -> Diagnostic:
     label = "keeps the graph of this step for the next one" if name else "goes through it again"
-    what = f"`self.{name}`" if name else "a part of this loss"
     keep = f"detach what is carried over\n    self.{name} = self.{name}.detach()"
     return _freed_graph(
         scene,
-        f"`{name}`" if name else "the loss",
-        what,
+        f"`self.{name}`" if name else "a part of the loss",
         span.labelled(label) if span else None,
-        keep if name else "add the losses up and call `backward()` once",
+        help=keep if name else "add the losses up and call `backward()` once",
+        params=tuple(scene.judged),
+    )
+
+
+def _stale_leaf(scene: Scene, name: str, span: Span | None) -> Diagnostic:
+    """GG110 for a weight that was computed once from a leaf of its own, when it was made."""
+    return _freed_graph(
+        scene,
+        f"`self.{name}`",
+        span.labelled("computed once, so its graph is used up by the first step") if span else None,
+        help=f"keep the bare leaf in `nn.Parameter`, compute `self.{name}` from it in `forward`",
+        params=(name,),
+        params_total=len(scene.judged) + 1,
     )
 
 
 def _held_graph(scene: Scene, call: Call) -> Diagnostic:
-    what = f"a result of `{call.public}`"
-    span = span_at(call.stack, "somebody holds this beyond its step")
     return _freed_graph(
-        scene, what, what, span, "call `.detach()` on what is kept for a later step"
-    )
-
-
-def _freed_graph(scene: Scene, name: str, what: str, span: Span | None, repair: str) -> Diagnostic:
-    return finding(
-        "GG110",
         scene,
+        f"a result of `{call.public}`",
+        span_at(call.stack, "somebody holds this beyond its step"),
+        help="call `.detach()` on what is kept for a later step",
         params=tuple(scene.judged),
-        slots={"name": name},
-        span=span,
-        cause=f"{what} still carries a graph whose saved values an earlier `backward()` has freed",
-        help=repair,
     )
+
+
+def _freed_graph(
+    scene: Scene, what: str, span: Span | None, **details: Unpack[Details]
+) -> Diagnostic:
+    details["cause"] = (
+        f"{what} still holds a graph whose saved values an earlier `backward()` has freed"
+    )
+    return finding("GG110", scene, slots={"what": what}, span=span, **details)
 
 
 def inference_values(scene: Scene) -> list[Diagnostic]:

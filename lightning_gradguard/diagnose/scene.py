@@ -13,7 +13,7 @@ from lightning_gradguard.rules import RULES, Diagnostic, Severity
 from lightning_gradguard.source import Span
 from lightning_gradguard.trace import Trace
 
-__all__ = ["Scene", "finding", "numel_of", "size_of"]
+__all__ = ["Details", "Scene", "finding", "numel_of", "size_of"]
 
 
 @dataclass(slots=True)

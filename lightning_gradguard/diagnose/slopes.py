@@ -35,6 +35,8 @@ def flat_terms(scene: Scene, flow: Flow) -> list[Diagnostic]:
 
 
 def _is_lasting(scene: Scene, kill: Kill) -> bool:
+    if kill.how == "cancel":  # the numbers of this batch, not the operation
+        return False
     return zero_story(scene, kill)[0] in {"GG201", "GG202"} and not is_passing(kill, scene)
 
 

@@ -11,7 +11,7 @@ from lightning_gradguard.diagnose.words import shape_of
 from lightning_gradguard.flow import Kill, family_of
 from lightning_gradguard.trace import Call
 
-__all__ = ["Story", "selects_nothing", "zero_story"]
+__all__ = ["Story", "is_flat", "is_range_bound", "selects_nothing", "zero_story"]
 
 Story = tuple[str, str | None, str, str]
 
@@ -30,7 +30,7 @@ _SATURATING: Mapping[str, str] = {
 _SELECTING = frozenset([
     "Relu", "Threshold", "Clamp", "ClampMin", "ClampMax", "Hardtanh", "HardtanhBackward",
     "Hardsigmoid", "Hardswish", "LeakyRelu", "Where", "MaskedFill", "Relu6", "Maximum", "Minimum",
-    "Max", "Min", "Amax", "Amin",
+    "Max", "Min", "Amax", "Amin", "Softshrink", "Hardshrink",
 ])  # fmt: skip
 
 
@@ -58,11 +58,24 @@ def selects_nothing(kill: Kill) -> bool:
     return kill.how == "empty" or (isinstance(weight, dict) and bool(weight.get("zero")))
 
 
+def is_flat(kill: Kill) -> bool:
+    """Say whether the derivative of an operation is zero whatever comes in."""
+    return _is_step(kill) or _is_narrow(kill)
+
+
+def _is_step(kill: Kill) -> bool:
+    rounds = family_of(kill.name) == "Div" and bool(kill.facts.get("rounding_mode"))
+    return rounds or family_of(kill.name) in _STEP_NODES
+
+
+def _is_narrow(kill: Kill) -> bool:
+    return family_of(kill.name) in {"Softmax", "LogSoftmax"} and _one_wide(kill)
+
+
 def _flat(death: _Death) -> Story | None:
-    step = _STEP_NODES.get(death.family)
-    rounds = death.family == "Div" and death.kill.facts.get("rounding_mode")
-    if step is None and not rounds:
+    if not _is_step(death.kill):
         return None
+    step = _STEP_NODES.get(death.family)
     name = death.op if death.call is not None else step
     row = ops.find(step or "floor")
     cause = f"`{name}` {row.why if row else ''}, so nothing before it can learn"
@@ -70,7 +83,7 @@ def _flat(death: _Death) -> Story | None:
 
 
 def _narrow(death: _Death) -> Story | None:
-    if death.family not in {"Softmax", "LogSoftmax"} or not _one_wide(death.kill):
+    if not _is_narrow(death.kill):
         return None
     result = death.kill.facts["result"]
     cause = (

@@ -4,9 +4,10 @@
 import re
 
 from lightning_gradguard import syntax
-from lightning_gradguard.diagnose.places import span_at
+from lightning_gradguard.diagnose.places import loss_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.rules import Diagnostic, Severity
+from lightning_gradguard.source import Site
 from lightning_gradguard.trace import Call, Value
 
 __all__ = ["unsummed_terms"]
@@ -25,11 +26,21 @@ def unsummed_terms(scene: Scene) -> list[Diagnostic]:
     """
     trained = scene.lineage.from_params()
     uses = scene.trace.uses()
+    beside = _log_sites_of_terms(scene)
     found = []
     for value, calls in uses.items():
-        if _is_idle(scene, value, calls) and value in trained and _is_called_a_loss(value, calls):
+        if not _is_idle(scene, value, calls) or value not in trained:
+            continue
+        if _is_called_a_loss(value, calls) or any(c.stack[0] in beside for c in calls):
             found.append(_unsummed(scene, value))
     return found
+
+
+def _log_sites_of_terms(scene: Scene) -> set[Site]:
+    """Return the places, as in a loop over all losses, that log a part of a loss."""
+    uses = scene.trace.uses()
+    terms = [t for view in scene.trace.losses for t in scene.lineage.live_terms(view)]
+    return {c.stack[0] for t in terms if t.value for c in uses.get(t.value, ()) if _is_log(c)}
 
 
 def _is_idle(scene: Scene, value: Value, calls: list[Call]) -> bool:
@@ -44,8 +55,11 @@ def _is_idle(scene: Scene, value: Value, calls: list[Call]) -> bool:
         return False
     if syntax.callee(value.call.stack[0]) in _LOGS:
         return False
-    logged = [c for c in calls if c.stack and syntax.callee(c.stack[0]) in _LOGS]
-    return bool(logged) and len(logged) == len(calls) and not scene.lineage.connected(value)
+    return bool(calls) and all(map(_is_log, calls)) and not scene.lineage.connected(value)
+
+
+def _is_log(call: Call) -> bool:
+    return bool(call.stack) and syntax.callee(call.stack[0]) in _LOGS
 
 
 def _is_called_a_loss(value: Value, calls: list[Call]) -> bool:
@@ -58,12 +72,14 @@ def _is_called_a_loss(value: Value, calls: list[Call]) -> bool:
 
 def _unsummed(scene: Scene, value: Value) -> Diagnostic:
     assert value.call is not None  # noqa: S101 - `_is_idle` made sure
+    sums = [loss_span(view) for view in scene.trace.losses]
     return finding(
         "GG103",
         scene,
         severity=Severity.INFO,
         op=value.call.public,
         span=span_at(value.call.stack, "logged as a loss, part of no loss"),
+        related=tuple(s.labelled("the loss is summed up here") for s in sums[:1] if s is not None),
         cause=(
             "this number depends on trained parameters and could change them, but no backward "
             "pass sees it"

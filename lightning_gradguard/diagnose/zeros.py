@@ -7,9 +7,15 @@ from lightning_gradguard import advice
 from lightning_gradguard.diagnose.kills import backward_span, killer
 from lightning_gradguard.diagnose.places import called_from, layer_span, span_at
 from lightning_gradguard.diagnose.scene import Scene, finding
-from lightning_gradguard.diagnose.stories import Story, is_range_bound, selects_nothing, zero_story
+from lightning_gradguard.diagnose.stories import (
+    Story,
+    is_flat,
+    is_range_bound,
+    selects_nothing,
+    zero_story,
+)
 from lightning_gradguard.diagnose.words import phrase
-from lightning_gradguard.flow import Kill, family_of
+from lightning_gradguard.flow import Flow, Kill, family_of
 from lightning_gradguard.rules import Diagnostic, Severity
 from lightning_gradguard.source import Span, Stack, is_project_file
 from lightning_gradguard.trace import Call
@@ -74,7 +80,23 @@ def kills_of(scene: Scene, name: str) -> tuple[list[Kill], bool]:
     """
     reached = [(f, leaf) for f in scene.flows if (leaf := f.view.params.get(name, -1)) >= 0]
     dead = [(f, leaf) for f, leaf in reached if f.live_ways(leaf) != 1]
-    return [k for f, leaf in dead or reached[-1:] for k in f.kills(leaf)], bool(reached)
+    return [k for f, leaf in dead or reached[-1:] for k in _deaths(scene, f, leaf)], bool(reached)
+
+
+def _deaths(scene: Scene, flow: Flow, leaf: int) -> list[Kill]:
+    """Return where a gradient died; for a death that may pass, where the next one would die."""
+    kills = flow.kills(leaf)
+    if not kills or all(is_flat(k) and not k.facts.get("aside") for k in kills):
+        return kills
+    flat = flow.barrier(leaf, is_flat)
+    if flat or any(is_passing(k, scene) for k in kills):
+        return flat or kills
+    unclear = all(k.how == "zero" and not is_range_bound(k) and not _is_shut(k) for k in kills)
+    return flow.barrier(leaf, _is_shut) or kills if unclear else kills
+
+
+def _is_shut(kill: Kill) -> bool:
+    return is_flat(kill) or bool(kill.facts.get("closed") or kill.facts.get("zero_factor"))
 
 
 def _kill_key(scene: Scene, kill: Kill) -> object:
@@ -132,8 +154,15 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
         cause=cause,
         evidence=f"max |grad| = 0 {scene.when}".strip(),
         effect="no optimizer step changes these parameters, apart from weight decay and momentum",
-        help=advice.for_zero(call, code),
+        help=advice.for_zero(scene.trace, call, code),
+        metric=_metric(scene, call, code),
     )
+
+
+def _metric(scene: Scene, call: Call | None, code: str) -> str | None:
+    """Return the metric that a step function is part of, if it is recognised."""
+    cut = advice.step_cut(call, code)
+    return advice.metric_of(scene.trace, cut, None) if cut is not None else None
 
 
 def _places(scene: Scene, kill: Kill | None, call: Call | None, stack: Stack) -> tuple[Span, ...]:

@@ -81,7 +81,7 @@ def _fit(piece: Piece, how: How) -> tuple[float, Metric] | None:
     if len(numbers) < _MIN_DRAWS or max(numbers) - min(numbers) < 1e-9:  # noqa: PLR2004
         return None
     best = _choose(numbers, tables)
-    if best is None:
+    if best is None or (best[0] > _EXACT and not piece.first):
         return None
     return best[0], replace(_named(piece, best, tables[0], how), also=_others(best[1], tables))
 

@@ -37,7 +37,18 @@ def of_library(
         ),
     ]
     name = next((c.library for c in calls if c.library), "")
-    return Metric(libraries.class_of(name), scores=cut.value) if name else None
+    return _of_class(libraries.class_of(name), cut.value) if name else None
+
+
+def _of_class(name: str, scores: Value) -> Metric:
+    """Return a metric of torchmetrics with the arguments that it cannot do without."""
+    shape = scores.shape
+    arguments: dict[str, Any] = {}
+    if name.startswith("Multiclass") and len(shape) > 1:
+        arguments["num_classes"] = shape[1]
+    if name.startswith("Multilabel") and len(shape) > 1:
+        arguments["num_labels"] = shape[1]
+    return Metric(name, arguments, scores)
 
 
 def outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> Metric | None:
@@ -52,7 +63,7 @@ def outside(trace: Trace, cut: Cut, below: set[Value], goal: Value | None) -> Me
     later = (c for c in trace.calls[exits[0].index :] if any(o in above for o in c.outputs))
     library = next((c.library for c in later if c.library), "")
     if library:
-        return Metric(libraries.class_of(library), scores=cut.value)
+        return _of_class(libraries.class_of(library), cut.value)
     sides = list(_outer_samples(trace, cut, exits, below))
     stacks = [c.stack for c in (*exits, cut.call)]
     arrays = any(c.inputs[0].shape for c in exits)
@@ -171,7 +182,20 @@ def _outer_named(named: str, cut: Cut, sides: Sequence[tuple[Sample, Value, Valu
         arguments["num_classes"] = sample.classes
     if found.startswith("Multilabel") and sample is not None:
         arguments["num_labels"] = sample.target.shape[-1]
-    return Metric(found, arguments, scores, target, kind=kind)
+    scores, decision = _before_decision(scores, cut)
+    return Metric(found, arguments, scores, target, decision, kind=kind)
+
+
+def _before_decision(value: Value, cut: Cut) -> tuple[Value, Call]:
+    """Return the scores that hard predictions were made of, and the call that made them."""
+    current, decision = value, cut.call
+    while current.mark == HARD and current.call is not None:
+        decision = current.call
+        fed = [v for v in decision.inputs if v.mark != FREE]
+        if len(fed) != 1:
+            return value, cut.call
+        current = fed[0]
+    return current, decision
 
 
 def _by_number(
@@ -192,9 +216,8 @@ def _by_number(
                 continue
             known = libraries.by_words(name, stacks)
             same = "note" not in arguments
-            found = Metric(
-                known, arguments, scores, target, cut.call, None, scale, same, sample.kind
-            )
+            made, decision = _before_decision(scores, cut)
+            found = Metric(known, arguments, made, target, decision, None, scale, same, sample.kind)
             if any(known.endswith(end) for end in likely):
                 return found
             if 0.0 != value != 1.0:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
 
+from lightning_gradguard.metrics.operations import DIFFERS
 from lightning_gradguard.trace import FED, FREE, HARD, Call, Trace, Value
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 _MAX_TRIES = 30
+_MAX_NECKS = 3
 _MAX_SCALARS = 12
 
 
@@ -38,6 +40,7 @@ class Piece:
     decision: Call
     inside: set[Value]
     sides: list[Value]
+    first: bool = True
 
     def derived(self, value: Value) -> bool:
         """Say whether a value outside of the chain is made from the target."""
@@ -47,6 +50,7 @@ class Piece:
 def pieces(trace: Trace, goal: Value) -> Iterator[Piece]:
     """Yield the ways to split what is above a scalar into scores, target and the rest."""
     above = upstream(goal)
+    tried = 0
     for scores in islice(_necks(goal), _MAX_TRIES):
         inside, calls, sides = _between(trace, scores, goal, above)
         if sides is None:
@@ -57,8 +61,11 @@ def pieces(trace: Trace, goal: Value) -> Iterator[Piece]:
         targets = _targets(sides, is_data)
         targets = targets or [t for t in _targets(sides, _is_made) if _varies(trace, t[0])]
         for target, others in targets:
-            yield Piece(trace, goal, scores, target, others, calls, decision, inside, sides)
-        if targets:
+            yield Piece(
+                trace, goal, scores, target, others, calls, decision, inside, sides, first=not tried
+            )
+        tried += bool(targets)
+        if tried == _MAX_NECKS:
             return
 
 
@@ -69,12 +76,22 @@ def _necks(goal: Value) -> Iterator[Value]:
         value = heappop(waiting)[2]
         if value.kind == "param":
             return
-        if not waiting and value.mark == FED and value.dtype.is_floating_point:
+        real = value.mark == FED and value.dtype.is_floating_point
+        if not waiting and real and not _pairs_up(value):
             yield value
         for parent in _read(value):
             if parent.mark != FREE and parent not in seen:
                 seen.add(parent)
                 heappush(waiting, (-moment(parent), len(seen), parent))
+
+
+def _pairs_up(value: Value) -> bool:
+    """Say whether a value holds the differences of all pairs of scores, not scores."""
+    made = value.call
+    if made is None or made.name not in DIFFERS or len(made.inputs) < 2:  # noqa: PLR2004 - a pair
+        return False
+    size = math.prod(value.shape)
+    return all(v.mark == FED and math.prod(v.shape) < size for v in made.inputs)
 
 
 def _between(

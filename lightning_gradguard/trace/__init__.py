@@ -22,10 +22,11 @@ from lightning_gradguard.trace.model import (
     version_of,
 )
 from lightning_gradguard.trace.recorder import DEFAULT_CALL_LIMIT, Recorder
-from lightning_gradguard.trace.surroundings import unseen
+from lightning_gradguard.trace.surroundings import Collector, unseen
 from lightning_gradguard.usual import Slot
 
 __all__ = [
-    "DEFAULT_CALL_LIMIT", "FED", "FREE", "FUNCTION", "HARD", "Call", "LossView", "Off", "Recorder",
-    "Slot", "Trace", "Value", "domain_of", "public_name", "unseen", "version_of", "walk",
+    "DEFAULT_CALL_LIMIT", "FED", "FREE", "FUNCTION", "HARD", "Call", "Collector", "LossView", "Off",
+    "Recorder", "Slot", "Trace", "Value", "domain_of", "public_name", "unseen", "version_of",
+    "walk",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch
 from torch.autograd.graph import Node
 
 from lightning_gradguard.source import capture
@@ -21,6 +22,7 @@ from lightning_gradguard.trace.model import (
     is_materialised,
     sequence_number,
 )
+from lightning_gradguard.trace.places import Places
 
 __all__ = ["Book", "storage_of"]
 
@@ -33,6 +35,7 @@ class Book:
 
     Args:
         trace: takes up parameters as they are met, and the calls that nobody saw.
+        places: where such calls are taken to have happened.
         params: name -> parameter of the module.
         buffers: name -> buffer.
         batch: name -> tensor of the batch.
@@ -41,49 +44,44 @@ class Book:
     def __init__(
         self,
         trace: Trace,
+        places: Places,
         params: Mapping[str, Tensor],
         buffers: Mapping[str, Tensor],
         batch: Mapping[str, Tensor],
     ) -> None:
         self.trace = trace
-        self.modules: list[str] = []  # names of the modules that are running
-        self.live: dict[int, tuple[weakref.ref[Tensor], Value, int]] = {}
-        self.stores: dict[int, dict[int, None]] = {}
+        self.places = places
+        self.live: dict[int, Value] = {}  # by id; the tensor may be gone, and its id in use again
         self.param_ids = {id(p): name for name, p in params.items()}
         self.exported: dict[int, tuple[weakref.ref[Any], Value]] = {}
         self._params = dict(params)
         self._owners: dict[int, Tensor] | None = None
         self._buffer_ids = {id(b): name for name, b in buffers.items()}
         self._batch_ids = {id(t): (weakref.ref(t), name) for name, t in batch.items()}
-        self._ghosts: dict[int, Value] = {}  # storage -> last value of a tensor that is gone
+        # By storage: what the one tensor in it holds, or all of them by id; they may be gone.
+        self._stores: dict[int, Value | dict[int, Value]] = {}
         self._by_seq: dict[int, Value] = {}
-        self._dropped = self._drop
-
-    def outliving(self) -> list[Value]:
-        """Return the values of the step whose tensors somebody still holds with their graph."""
-        held = ((ref(), value) for ref, value, _ in self.live.values())
-        return [v for t, v in held if t is not None and t.grad_fn is not None and v.kind == "op"]
+        self._filed = 0  # calls whose results are in `_by_seq`
 
     def forget(self) -> None:
         """Let go of everything."""
         self.live.clear()
-        self.stores.clear()
-        self._ghosts.clear()
+        self._stores.clear()
         self._params, self._owners = {}, None
         self._by_seq.clear()
         self.exported.clear()
 
-    def module(self) -> str:
-        """Return the name of the innermost module that is running."""
-        return self.modules[-1] if self.modules else ""
+    def outliving(self) -> list[Value]:
+        """Return the values of the step whose tensors somebody still holds with their graph."""
+        held = ((value.ref(), value) for value in self.live.values())
+        return [v for t, v in held if t is not None and t.grad_fn is not None and v.kind == "op"]
 
     def value(self, tensor: Tensor) -> Value:
         """Return the current value of a tensor, meeting it if it is new."""
-        entry = self.live.get(id(tensor))
-        if entry is None or entry[0]() is not tensor:
+        value = self.live.get(id(tensor))
+        if value is None or value.ref() is not tensor:
             return self._meet(tensor)
-        value = entry[1]
-        if tensor.requires_grad and not value.rg:
+        if tensor.requires_grad and not value.rg and _inside(tensor) is None:
             # A custom Function or an unseen call gave the tensor its history after it was made.
             value.rg = True
             value.seq = sequence_number(tensor)
@@ -92,8 +90,8 @@ class Book:
 
     def known(self, tensor: Tensor) -> Value | None:
         """Return the value of a tensor that has been met, else `None`."""
-        entry = self.live.get(id(tensor))
-        return entry[1] if entry is not None and entry[0]() is tensor else None
+        value = self.live.get(id(tensor))
+        return value if value is not None and value.ref() is tensor else None
 
     def _meet(self, tensor: Tensor) -> Value:
         """Make the value of a tensor that no recorded call has made."""
@@ -114,12 +112,15 @@ class Book:
 
     def _bridge(self, tensor: Tensor) -> Value:
         """Tie a tensor of unknown origin to known values, by its graph or by its storage."""
+        inner = _inside(tensor)
+        if inner is not None:
+            return self.value(inner)
         if tensor.grad_fn is not None:
             value = Value(tensor, "op")
             value.parents = tuple(self._below(tensor.grad_fn))
             value.mark = max((v.mark for v in value.parents), default=FREE)
             name = tensor.grad_fn.name()
-            call = Call(len(self.trace.calls), None, name, capture(6), self.module())
+            call = Call(len(self.trace.calls), None, name, capture(6), self.places.modules[-1])
             call.inputs, call.live = value.parents, tuple(v.rg for v in value.parents)
             call.first_seq, call.last_seq = value.seq, value.seq + 1
             call.outputs, value.call = [value], call
@@ -133,7 +134,7 @@ class Book:
         value.mark = origin.mark
         kind = "alias" if tensor.requires_grad else "data"
         kind = "Parameter" if isinstance(tensor, torch.nn.Parameter) else kind
-        call = Call(len(self.trace.calls), None, kind, capture(6), self.module())
+        call = Call(len(self.trace.calls), None, kind, capture(6), self.places.modules[-1])
         call.inputs, call.live = (origin,), (origin.rg,)
         call.outputs, value.call = [value], call
         self.trace.calls.append(call)
@@ -143,6 +144,7 @@ class Book:
         """Yield the known values that an unseen piece of graph was built on."""
         stack = [n for n, _ in node.next_functions if n is not None]
         seen: set[Node] = set()
+        by_seq = self._results()
         while stack and len(seen) < 10_000:  # noqa: PLR2004 - a bound against endless graphs
             current = stack.pop()
             if current in seen:
@@ -152,7 +154,7 @@ class Book:
             if variable is not None:
                 yield self.value(variable)
                 continue
-            known = self._by_seq.get(current._sequence_nr())  # noqa: SLF001
+            known = by_seq.get(current._sequence_nr())  # noqa: SLF001
             if known is not None:
                 yield known
             else:
@@ -164,7 +166,7 @@ class Book:
         if array is not None and array() is not None:  # a tensor made of it keeps the array alive
             return value
         sharers = list(self._sharers(tensor))
-        ghost = self._ghosts.get(storage_of(tensor))
+        ghost = self._ghost(storage_of(tensor))
         if tensor.requires_grad:
             # A leaf that requires grad was wrapped around a tensor that may be gone by now.
             return sharers[0] if sharers else ghost
@@ -176,13 +178,17 @@ class Book:
     def _sharers(self, tensor: Tensor) -> Iterator[Value]:
         """Yield the values that share the storage of a tensor, the newest first."""
         store = storage_of(tensor)
-        for key in reversed(self.stores.get(store, {})):
-            entry = self.live.get(key)
-            if entry is not None and entry[0]() is not None and entry[0]() is not tensor:
-                yield entry[1]
+        for value in reversed(self._members(store)):
+            if value.ref() is not None and value.ref() is not tensor:
+                yield value
         owner = self._param_stores().get(store)
         if owner is not None and owner is not tensor:
             yield self.value(owner)
+
+    def _ghost(self, store: int) -> Value | None:
+        """Return the last value in a storage of which all tensors are gone."""
+        members = self._members(store)
+        return None if any(v.ref() is not None for v in members) else next(reversed(members), None)
 
     def _shed(self, known: set[Value]) -> Value | None:
         """Return what was last made of some values by `.data` or `.detach()` and never read since.
@@ -199,8 +205,7 @@ class Book:
         return None
 
     def _is_gone(self, value: Value) -> bool:
-        entry = self.live.get(value.tensor_id)
-        return entry is None or entry[1] is not value
+        return self.live.get(value.tensor_id) is not value or value.ref() is None
 
     def _param_stores(self) -> dict[int, Tensor]:
         """Return storage -> parameter, made once and only if an unknown tensor turns up."""
@@ -211,41 +216,64 @@ class Book:
 
     def bind(self, tensor: Tensor, value: Value) -> None:
         """Let a tensor hold a value from now on."""
-        key, store = id(tensor), storage_of(tensor)
-        ref = _Ref(tensor, self._dropped)
-        ref.key = key
-        self.live[key] = (ref, value, store)
+        ref = value.ref = weakref.ref(tensor)
+        self.live[id(tensor)] = value
+        store = storage_of(tensor)
         if store:
-            members = self.stores.get(store)
-            if members is None:
-                self.stores[store] = {key: None}
+            held = self._stores.get(store)
+            if held is None or (type(held) is Value and (held.ref is ref or held.ref() is None)):
+                self._stores[store] = value
             else:
-                members[key] = None
-            if self._ghosts:
-                self._ghosts.pop(store, None)
-        if value.seq >= 0:
-            self._by_seq[value.seq] = value
+                self._join(store, tensor, value)
+        else:
+            self._bind_inside(tensor, value)
 
-    def _drop(self, ref: "_Ref") -> None:
-        entry = self.live.get(ref.key)
-        if entry is None or entry[0] is not ref:
+    def _bind_inside(self, tensor: Tensor, value: Value) -> None:
+        """Let what a wrapper of `torch.func` holds have its value: it outlives the wrapper."""
+        inner = _inside(tensor)
+        if inner is None:
             return
-        key = ref.key
-        del self.live[key]
-        if entry[2]:
-            members = self.stores.get(entry[2])
-            if members is not None:
-                members.pop(key, None)
-                if not members:
-                    del self.stores[entry[2]]
-                    self._ghosts[entry[2]] = entry[1]
+        value.rg = inner.requires_grad
+        value.seq = sequence_number(inner) if value.rg else -1
+        if self.known(inner) is None:
+            self.bind(inner, value)
 
+    def _join(self, store: int, tensor: Tensor, value: Value) -> None:
+        """Add a tensor to those that share a storage."""
+        held = self._stores[store]
+        if isinstance(held, Value):
+            held = self._stores[store] = {held.tensor_id: held}
+        key = id(tensor)
+        if key in held and held[key].ref is not value.ref:
+            del held[key]  # of a tensor that is gone; the new one comes last
+        held[key] = value
+        if len(held) & (len(held) - 1) == 0:  # at every doubling, so that the gone do not pile up
+            self._stores[store] = {k: v for k, v in held.items() if v.ref() is not None}
 
-class _Ref(weakref.ref[Tensor]):
-    """A weak reference that knows whose place is free when its tensor is gone."""
+    def _members(self, store: int) -> list[Value]:
+        """Return what a storage has been known to hold, oldest first."""
+        held = self._stores.get(store)
+        if held is None:
+            return []
+        return [held] if isinstance(held, Value) else list(held.values())
 
-    __slots__ = ("key",)
-    key: int
+    def sharers(self, tensor: Tensor) -> list[tuple[Tensor, Value]]:
+        """Return the other tensors in the same storage, with their values."""
+        members = self._members(storage_of(tensor))
+        found = [(value.ref(), value) for value in members]
+        return [
+            (other, value)
+            for other, value in found
+            if other is not None and other is not tensor and self.live.get(id(other)) is value
+        ]
+
+    def _results(self) -> dict[int, Value]:
+        """Return the results of all calls so far by the sequence numbers of their nodes."""
+        calls = self.trace.calls
+        for call in calls[self._filed :]:
+            self._by_seq.update((v.seq, v) for v in call.outputs if v.seq >= 0)
+        self._filed = len(calls)
+        return self._by_seq
 
 
 def storage_of(tensor: Tensor) -> int:
@@ -253,7 +281,16 @@ def storage_of(tensor: Tensor) -> int:
     try:
         address = tensor.data_ptr()  # 0 for a tensor without values, whose storage may have some
         if address:
-            return int(address - tensor.storage_offset() * tensor.element_size())
+            offset = tensor.storage_offset()
+            return int(address - offset * tensor.element_size()) if offset else int(address)
         return int(tensor.untyped_storage().data_ptr())
     except (RuntimeError, NotImplementedError, ValueError):
         return 0
+
+
+def _inside(tensor: Tensor) -> Tensor | None:
+    """Return the tensor within the wrappers of `torch.vmap` and `torch.func`, if there are any."""
+    inner = tensor
+    while _functorch.is_functorch_wrapped_tensor(inner):
+        inner = _functorch.get_unwrapped(inner)
+    return None if inner is tensor else inner

@@ -47,10 +47,14 @@ def _ignored() -> frozenset[Any]:
     return frozenset({getattr(torch.Tensor, name) for name in names} | functions)
 
 
-USUAL = usual_functions(
-    EXITS
-    | REBINDS
-    | IN_PLACE_DUNDERS
-    | {"register_hook", "backward", "_set_grad_enabled", "__get__", "__set__", "__deepcopy__"}
-)
 IGNORED = _ignored()
+USUAL = {
+    func: usual
+    for func, usual in usual_functions(
+        EXITS
+        | REBINDS
+        | IN_PLACE_DUNDERS
+        | {"register_hook", "backward", "_set_grad_enabled", "__get__", "__set__", "__deepcopy__"}
+    ).items()
+    if func not in IGNORED
+}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is recorded of one training step: values, calls, losses, and the trace that holds them."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,6 +37,7 @@ class Value:
         rg: whether it requires grad, as last seen.
         seq: sequence number of its autograd node, -1 without one.
         index: position among the outputs of its call.
+        ref: to its tensor.
         mark: whether data of a parameter flows in (`FED`), and through a hard decision (`HARD`).
     """
 
@@ -50,6 +53,7 @@ class Value:
     dtype: torch.dtype
     rg: bool
     seq: int
+    ref: "weakref.ref[Tensor]"
 
     def __init__(
         self, tensor: Tensor, kind: str, name: str = "", call: "Call | None" = None
@@ -87,31 +91,30 @@ class Call:
     library = ""
     structure = False
     first_seq = last_seq = -1
-    recipe: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-    given: tuple[tuple[Any, ...] | None, dict[str, Any] | None] = ((), {})
+    parts: tuple[Any, ...] | None = None
+    named_parts: Mapping[str, Any] = MappingProxyType({})
+    given: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})  # where there are no parts
 
     def __init__(self, index: int, func: Any, name: str, stack: Stack, module: str) -> None:  # noqa: ANN401
         self.index, self.func, self.name, self.stack, self.module = index, func, name, stack, module
         self.outputs: list[Value] = []
 
     @property
+    def recipe(self) -> tuple[tuple[Any, ...], Mapping[str, Any]] | None:
+        """Return the arguments with a `Slot` for every tensor, `None` where one is no constant."""
+        return None if self.parts is None else (self.parts, self.named_parts)
+
+    @property
     def constants(self) -> tuple[Any, ...]:
         """Return the positional arguments; what is no small constant is `...`."""
-        args = self.given[0]
-        if args is None:
-            args = tuple([constant_of(a) for a in self.recipe[0]]) if self.recipe else ()
-            self.given = (args, self.given[1])
-        return args
+        return self.given[0] if self.parts is None else tuple(map(constant_of, self.parts))
 
     @property
     def keywords(self) -> dict[str, Any]:
         """Return the keyword arguments in the same way."""
-        kwargs = self.given[1]
-        if kwargs is None:
-            found = self.recipe[1] if self.recipe else {}
-            kwargs = {k: constant_of(v) for k, v in found.items()}
-            self.given = (self.given[0], kwargs)
-        return kwargs
+        if self.parts is None:
+            return dict(self.given[1])
+        return {name: constant_of(part) for name, part in self.named_parts.items()}
 
     @property
     def is_exit(self) -> bool:
@@ -156,7 +159,7 @@ class Trace:
         self.losses: list[LossView] = []
         self.elsewhere: set[str] = set()  # modules that ran in other threads, out of sight
         self.scalars: dict[Value, Tensor] = {}  # single numbers of the running step, for shares
-        self.seen = 0
+        self.passed = 0  # calls that made and changed nothing
         self.seconds = 0.0
         self.truncated = False
         self.fault: BaseException | None = None
@@ -167,6 +170,11 @@ class Trace:
         self.domains: dict[Value, str] = {}
         self.made_by: dict[Value, tuple[str, int, int]] = {}  # module, number of its call, place
         self.recognised: dict[Any, Any] = {}  # answers that the held tensors gave
+
+    @property
+    def seen(self) -> int:
+        """Return how many calls there were, recorded or not."""
+        return len(self.calls) + self.passed
 
     def keep(self, value: Value, tensor: Tensor) -> None:
         """Hold a small tensor of a cut chain until the backward pass of its loss begins."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The function mode that sees every public torch call and takes it down."""
 
-import gc
 import math
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from threading import get_ident
 from types import FrameType
 from typing import Any, Self
@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from lightning_gradguard import ops
-from lightning_gradguard.source import capture, sites_above
+from lightning_gradguard.source import capture
 from lightning_gradguard.trace.arguments import collect, constant_of, recipe_of
 from lightning_gradguard.trace.book import Book, storage_of
 from lightning_gradguard.trace.functions import DATA_GETTERS, IGNORED, SHARING, USUAL
@@ -31,8 +31,11 @@ from lightning_gradguard.trace.model import (
     Trace,
     Value,
     sequence_number,
+    version_of,
 )
+from lightning_gradguard.trace.places import Places
 from lightning_gradguard.trace.surroundings import (
+    Collector,
     describe_switch,
     dispatch_modes,
     library_name,
@@ -44,7 +47,6 @@ from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, Usual, pack
 __all__ = ["DEFAULT_CALL_LIMIT", "Recorder"]
 
 DEFAULT_CALL_LIMIT = 200_000
-_RARE = 1000
 _FEW = 3  # parents of a value that was selected or reshaped
 
 
@@ -77,8 +79,9 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         super().__init__()
         self.trace = Trace(step)
-        self._book = Book(self.trace, params, buffers or {}, batch or {})
-        self._modules = self._book.modules
+        self._places = Places()
+        self._book = Book(self.trace, self._places, params, buffers or {}, batch or {})
+        self._live = self._book.live
         modules = modules or {}
         self._compiled = any(type(m).__name__ == "OptimizedModule" for m in modules.values())
         self._module_names = {id(m): name for name, m in modules.items()}
@@ -90,7 +93,8 @@ class Recorder(TorchFunctionMode):
         self._on_loss = on_loss
         self._check_values = check_values
         self.nonfinite: list[tuple[Call, str]] = []
-        self._unusual = check_values
+        self._collector = Collector()
+        self._swift = False  # no need to look closer at every call
 
     def __enter__(self) -> Self:
         """Start recording; module names come from global hooks, no module is touched."""
@@ -101,10 +105,9 @@ class Recorder(TorchFunctionMode):
                 hooks.register_module_forward_hook(self._leave_module, always_call=True),
             ]
         self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
-        self._unusual = self._check_values or self._depth > 0
-        self._thresholds = gc.get_threshold()
-        # A full collection in the midst of thousands of new objects would find nothing.
-        gc.set_threshold(*self._thresholds[:2], _RARE * self._thresholds[2])
+        self._swift = not (self._check_values or self._depth or self._is_over())
+        self._places.resume()
+        self._collector.calm()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -113,8 +116,7 @@ class Recorder(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-        if gc.get_threshold() == (*self._thresholds[:2], _RARE * self._thresholds[2]):
-            gc.set_threshold(*self._thresholds)
+        self._collector.restore()
         take_out(self, self._depth)
 
     def forget(self) -> None:
@@ -131,13 +133,13 @@ class Recorder(TorchFunctionMode):
     def _enter_module(self, module: torch.nn.Module, _args: object) -> None:
         name = self._module_names.get(id(module), "")
         if get_ident() == self._thread:
-            self._modules.append(name)
+            self._places.enter(name, sys._getframe(1))  # noqa: SLF001 - its number is kept
         else:
             self.trace.elsewhere.add(name)
 
     def _leave_module(self, module: torch.nn.Module, _args: object, output: object) -> None:
-        if self._modules and get_ident() == self._thread:
-            self._modules.pop()
+        if get_ident() == self._thread:
+            self._places.leave()
             name = self._module_names.get(id(module))
             if name is not None:
                 self._note_outputs(name, output)
@@ -149,9 +151,9 @@ class Recorder(TorchFunctionMode):
         tensors: list[Tensor] = []
         collect((output,), tensors)
         for place, tensor in enumerate(tensors):
-            entry = self._book.live.get(id(tensor))
-            if entry is not None and entry[0]() is tensor:
-                self.trace.made_by[entry[1]] = (name, turn, place)
+            value = self._book.known(tensor)
+            if value is not None:
+                self.trace.made_by[value] = (name, turn, place)
 
     def __torch_function__(
         self,
@@ -162,11 +164,11 @@ class Recorder(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401
         """Record one call and return what it returns."""
         kwargs = kwargs or {}
-        if func in IGNORED or self.trace.fault is not None or self.trace.truncated:
-            return func(*args, **kwargs)
         usual = USUAL.get(func)
-        if usual is not None and not self._unusual and not dispatch_modes():
+        if usual is not None and self._swift and not dispatch_modes():
             return self._record_usual(usual, func, args, kwargs)
+        if func in IGNORED or self._is_over():
+            return func(*args, **kwargs)
         name = func.__name__
         if name in {"__get__", "__set__"}:
             name = func.__self__.__name__ + ("=" if name == "__set__" else "")
@@ -191,86 +193,95 @@ class Recorder(TorchFunctionMode):
         tensors: list[Tensor] = []
         try:
             given = pack(args, kwargs, tensors)
-            call = None if given is None else self._usual_call(usual, func, tensors, given)
-            versions = [t._version for t in tensors]  # noqa: SLF001
+            call = None if given is None else self._usual_call(usual, func, tensors)
+            versions = [t._version for t in tensors] if usual.may_write else []  # noqa: SLF001
         except Exception:  # noqa: BLE001 - what is unusual after all takes the longer way
             call = None
         if call is None:
             return self._record(func, usual.name, args, kwargs)
+        call.parts, call.named_parts = given  # type: ignore[misc] # not None, or there is no call
         out = func(*args, **kwargs)
-        if type(out) is Tensor and not any([out is t for t in tensors]):  # noqa: C419 - faster
-            self._guard_usual(usual, call, tensors, out)
-        else:
+        fresh = type(out) is Tensor
+        for tensor in tensors:
+            if tensor is out:
+                fresh = False
+        if not fresh:
+            versions = versions or list(map(version_of, tensors))
             self._guard(self._after, call, tensors, versions, args, kwargs, out)
+            return out
+        try:
+            self._after_usual(usual, call, tensors, out)
+        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
+            self._fail(fault)
         return out
 
-    def _usual_call(
-        self,
-        usual: Usual,
-        func: Any,  # noqa: ANN401
-        tensors: list[Tensor],
-        given: tuple[Any, Any],
-    ) -> Call | None:
+    def _usual_call(self, usual: Usual, func: Any, tensors: list[Tensor]) -> Call | None:  # noqa: ANN401
         """Make the record of a call; `None` inside of a metric, whose name takes a longer look."""
         frame = sys._getframe(3)  # noqa: SLF001 - a look, no frame is kept
         if "torchmetrics" in frame.f_code.co_filename:
             return None
-        known = self._book.live
-        module = self._modules[-1] if self._modules else ""
-        call = Call(0, func, usual.name, sites_above(frame), module)
+        call: Call = _new(Call)
+        call.func, call.name, call.outputs = func, usual.name, []
+        call.stack, call.module = self._places.above(frame), self._places.modules[-1]
+        known = self._live
         values, live = [], []
         for tensor in tensors:
-            entry = known.get(id(tensor))
+            value = known.get(id(tensor))
             rg = tensor.requires_grad
-            if entry is None or entry[0]() is not tensor or rg is not entry[1].rg:
-                values.append(self._book.value(tensor))
-            else:
-                values.append(entry[1])
+            if value is None or value.ref() is not tensor or rg is not value.rg:
+                value = self._book.value(tensor)
+            values.append(value)
             live.append(rg)
-        self.trace.seen += 1
-        call.inputs, call.live = tuple(values), tuple(live)
-        if not torch.is_grad_enabled():
+        call.inputs = tuple(values)
+        alike = tuple(live)
+        call.live = _ALIKE.get(alike, alike)  # the same few over and over
+        if not _grad_enabled():
             call.off = self._why_off()
-        call.recipe, call.given = given, _NOT_YET
         call.first_seq = _sequence()
         return call
 
-    def _guard_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
-        try:
-            self._after_usual(usual, call, tensors, out)
-        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
-            self.trace.fault = fault
-
     def _after_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
         last = call.last_seq = _sequence()
-        calls = self.trace.calls
-        call.index = len(calls)
-        calls.append(call)
-        if call.index + 1 >= self._limit:
-            self.trace.truncated = True
-        value: Value = _new_value(Value)
+        value: Value = _new(Value)
         value.call, value.tensor_id, value.dtype = call, id(out), out.dtype
-        value.shape = tuple(out.shape)
-        value.rg = out.requires_grad
-        if not value.rg:
+        value.shape = shape = out.shape
+        rg = value.rg = out.requires_grad
+        if not rg:
             value.seq = -1
         else:  # if only one node was made, it is that of the result
             value.seq = call.first_seq if last == call.first_seq + 1 else sequence_number(out)
+        mark = FREE
         if usual.structure:
             call.structure = True
         else:
             value.parents = call.inputs[:1] if usual.first_only else call.inputs
-            mark = FREE
             for parent in value.parents:
                 if parent.mark > mark:  # noqa: PLR1730 - faster
                     mark = parent.mark
             if mark:
                 hard = mark == FED and (usual.step or value.dtype not in DIFFERENTIABLE)
-                value.mark = HARD if hard else mark
+                mark = value.mark = HARD if hard else mark
         call.outputs.append(value)
+        self._append(call)
         self._book.bind(out, value)
-        if not value.shape or value.mark == HARD or not tensors:
+        if mark == HARD or not shape or not tensors:
             self._guard(self._keep, call, tensors, [out])
+
+    def _append(self, call: Call) -> None:
+        """Take a call into the trace, which is full at its limit."""
+        calls = self.trace.calls
+        call.index = len(calls)
+        calls.append(call)
+        if call.index + 1 >= self._limit:
+            self.trace.truncated = True
+            self._swift = False
+
+    def _fail(self, fault: Exception) -> None:
+        self.trace.fault = fault
+        self._swift = False
+
+    def _is_over(self) -> bool:
+        return self.trace.truncated or self.trace.fault is not None
 
     def _record(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
         before = self._guard(self._before, func, name, args, kwargs)
@@ -288,7 +299,7 @@ class Recorder(TorchFunctionMode):
                         return step(*args)
                 return step(*args)
         except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
-            self.trace.fault = fault
+            self._fail(fault)
             return None
 
     def _before(
@@ -303,15 +314,17 @@ class Recorder(TorchFunctionMode):
         collect(args, tensors)
         if kwargs:
             collect(kwargs.values(), tensors)
-        call = Call(len(trace.calls), func, name, capture(4), self._book.module())
-        trace.seen += 1
+        call = Call(len(trace.calls), func, name, capture(4), self._places.modules[-1])
         call.inputs = tuple([self._book.value(t) for t in tensors])
         call.live = tuple([t.requires_grad for t in tensors])
         if not torch.is_grad_enabled():
             call.off = self._why_off()
-        constants = tuple([constant_of(a) for a in args])
-        call.given = (constants, {k: constant_of(v) for k, v in kwargs.items()})
-        call.recipe = recipe_of(args, kwargs, len(call.inputs))
+        recipe = recipe_of(args, kwargs, len(call.inputs))
+        if recipe is not None:
+            call.parts, call.named_parts = recipe
+        else:
+            constants = tuple(map(constant_of, args))
+            call.given = (constants, {k: constant_of(v) for k, v in kwargs.items()})
         caller = _caller()
         if caller is not None and "torchmetrics" in caller.f_code.co_filename:
             call.library = library_name(caller)
@@ -337,6 +350,7 @@ class Recorder(TorchFunctionMode):
         changed = written(call, tensors, versions, args, kwargs, results)
         noted = call.is_exit or call.name == "register_hook"
         if not changed and not results and not noted:
+            self.trace.passed += 1
             return
         if call.name in SHARING and tensors:
             self._book.exported[storage_of(tensors[0])] = (weakref.ref(out), call.inputs[0])
@@ -345,10 +359,9 @@ class Recorder(TorchFunctionMode):
         known = {id(t) for t in tensors}
         fresh = [t for t in results if id(t) not in known]
         if not fresh and not changed and not noted:
+            self.trace.passed += 1
             return
-        call.index = len(self.trace.calls)
-        self.trace.calls.append(call)
-        self.trace.truncated = len(self.trace.calls) >= self._limit
+        self._append(call)
         for tensor in changed:
             write(self._book, call, tensor)
         for position, tensor in enumerate(fresh):
@@ -376,11 +389,10 @@ class Recorder(TorchFunctionMode):
         """Hold what a value was selected or reshaped from, as long as it still exists."""
         near = depth and value.mark == FED and len(value.parents) <= _FEW
         for parent in value.parents if near else ():
-            entry = self._book.live.get(parent.tensor_id)
-            tensor = entry[0]() if entry is not None and entry[1] is parent else None
+            tensor = parent.ref() if self._live.get(parent.tensor_id) is parent else None
             if tensor is not None and parent.kind != "param":
                 self.trace.keep(parent, tensor)
-                self._keep_above(parent, depth - 1)
+            self._keep_above(parent, depth - 1)
 
     def _result(self, call: Call, tensor: Tensor, position: int) -> Value:
         value = Value(tensor, "op", call=call)
@@ -441,6 +453,7 @@ def _worst(tensor: Tensor) -> str:
     return "nan" if bool(torch.isnan(values).any()) else "inf"
 
 
-_new_value: Any = object.__new__
-_NOT_YET = (None, None)
+_new: Any = object.__new__
+_ALIKE = {t: t for n in (1, 2, 3) for t in product((True, False), repeat=n)}
+_grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]  # noqa: SLF001

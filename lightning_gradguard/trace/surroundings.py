@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What surrounds a call: other people's modes, the switch of grad mode, the metric that runs."""
 
+import gc
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -13,9 +14,39 @@ from torch.utils._python_dispatch import _disable_current_modes
 from lightning_gradguard.source import caller_in, capture
 from lightning_gradguard.trace.model import Off
 
-__all__ = ["describe_switch", "dispatch_modes", "library_name", "take_out", "unseen"]
+__all__ = ["Collector", "describe_switch", "dispatch_modes", "library_name", "take_out", "unseen"]
 
 dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
+# Objects that a recorded call leaves behind; of other calls almost none does.
+_OBJECTS = 16
+_RARE = 1000
+
+
+class Collector:
+    """Python's garbage collector, held back while a record grows by thousands of objects.
+
+    It starts by counting new objects. With the counts scaled by what the record makes of them it
+    starts as often as it would without; a full collection, which would find nothing, has to wait.
+    """
+
+    def __init__(self) -> None:
+        self._before: tuple[int, int, int] | None = None
+
+    def calm(self) -> None:
+        """Hold it back."""
+        if self._before is None:
+            self._before = gc.get_threshold()
+            gc.set_threshold(*_scaled(self._before))
+
+    def restore(self) -> None:
+        """Let it go on as before, unless somebody else has said how."""
+        if self._before is not None and gc.get_threshold() == _scaled(self._before):
+            gc.set_threshold(*self._before)
+        self._before = None
+
+
+def _scaled(counts: tuple[int, int, int]) -> tuple[int, int, int]:
+    return _OBJECTS * counts[0], counts[1], _RARE * counts[2]
 
 
 def unseen(deed: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from lightning_gradguard.trace.book import Book, storage_of
+from lightning_gradguard.trace.book import Book
 from lightning_gradguard.trace.functions import IN_PLACE_DUNDERS, OVERWRITES, REBINDS
 from lightning_gradguard.trace.model import FED, FREE, HARD, Call, Value
 from lightning_gradguard.usual import STEPS
@@ -65,18 +65,15 @@ def _write_sharers(
 ) -> None:
     """Give the tensors that share the storage of a written one a new version."""
     base = _base(tensor)
-    for key in list(book.stores.get(storage_of(tensor), {})):
-        entry = book.live.get(key)
-        other = entry[0]() if entry else None
-        if entry is None or other is None or other is tensor or id(other) in book.param_ids:
+    for other, old in book.sharers(tensor):
+        if id(other) in book.param_ids:
             continue
         if base is other or _base(other) is (tensor if base is None else base):
             _rebind(book, call, other, sources)
         else:  # through a detached alias data flows, and no gradient
-            old = entry[1]
             call.inputs, call.live = (*call.inputs, old), (*call.live, old.rg)
             value = _rebind(book, call, other, (old, *added))
-            value.kind = "shared" if other.requires_grad and not tensor.requires_grad else "op"
+            value.kind = "shared" if other.requires_grad else "op"
 
 
 def _write_param(book: Book, call: Call, tensor: Tensor) -> None:

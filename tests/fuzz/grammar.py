@@ -16,6 +16,8 @@ __all__ = ["Program", "write"]
 # What an operation does to the gradient of an input.
 LIVE, CUT, ZERO, UNREAD, STOPPED, WRITTEN = "l", "c", "z", "n", "s", "w"
 REFUSES = "e"
+# Of a way: the backward pass returns none, and the data has been overwritten besides.
+OVER = "o"
 # The end of a template line that is to be blamed.
 BLAME = "  #!"
 # What happens to a parameter of a layer besides.
@@ -159,6 +161,10 @@ LAMED = (
     Layer((".weight c", ".bias c"), "nn.Linear(3, 3)",
           ("w{t} = {{n: p.detach() for n, p in self.{m}.named_parameters()}}" + BLAME,
            "{o} = functional_call(self.{m}, w{t}, ({a},))")),
+    Layer((".weight c", ".bias c"), "nn.Linear(3, 3)",
+          ("{o} = checkpoint(self.{m}, {a}.detach(), use_reentrant=True)" + BLAME,), "c"),
+    Layer((".weight c", ".bias c"), "nn.Linear(3, 3)",
+          ("w{t} = nn.Parameter(self.{m}(MIX))" + BLAME, "{o} = {a} @ w{t}")),
 )  # fmt: skip
 
 # Rows that torch refuses to differentiate, and rows whose derivative is not finite.
@@ -254,6 +260,15 @@ PASSING = (
     _row("l", "{o} = X.clone()", "{o}[MASK] = {a}[MASK]"),
     _row("l", "{o} = torch.zeros(4, 3)", "for k{t} in range(3):",
          "    {o}[:, k{t}] = {a}[:, k{t}] * 0.5"),
+    _row("l", "v{t}, i{t} = {a}.max(1, keepdim=True)", "{o} = v{t}.expand(4, 3)"),
+    _row("l", "{o} = {a}.clone()", "{o}.t()[0].mul_(0.5)"),
+    _row("l", "{o} = torch.zeros(4, 3) + {a}", "{o}.view(-1)[2:7].add_(1.0)"),
+    _row("l", "{o} = {a}.clone()", "with torch.no_grad():", "    {o}.mul_(0.5)"),
+    _row("l", "with torch.set_grad_enabled(True):", "    {o} = torch.cos({a})"),
+    _row("l", "{o} = F.gumbel_softmax({a}.nan_to_num(), hard=True)"),
+    _row("l", "{o} = torch.zeros(4, 3).scatter_add(1, INDEX, {a})"),
+    _row("l", "{o} = checkpoint(torch.tanh, {a}, use_reentrant=True)"),
+    _row("l", "{o} = torch.vmap(lambda v: v * 2 + v.mean(), in_dims=1, out_dims=1)({a})"),
 )  # fmt: skip
 
 # Two inputs.
@@ -285,6 +300,11 @@ JOINING = (
     _row("lc", "s{t} = {b}.mean().item()" + BLAME, "{o} = {a} * s{t}"),
     _row("lc", "s{t} = float({b}.sum())" + BLAME, "{o} = {a} + s{t}"),
     _row("lc", "i{t} = {b}.argsort(1)" + BLAME, "{o} = {a}.gather(1, i{t})"),
+    _row("lc", "{o} = {a}.clone()", "with torch.no_grad():" + BLAME, "    {o}.add_({b})"),
+    _row("lc", "with torch.no_grad():" + BLAME, "    w{t} = torch.sigmoid({b})",
+         "{o} = {a} * w{t}"),
+    _row("lc", "{o} = {a}[{b}.argsort(0)[:, 0]]" + BLAME),
+    _row("cl", "{o} = torch.where({a} > 0, {b}, 0.5 * {b})" + BLAME),
     _row("cl", "{o} = {a}.detach().clone()" + BLAME, "{o}.add_({b})"),
     _row("lz", "{o} = {a} + torch.round({b})" + BLAME),
     _row("lz", "{o} = {a} + {b} * 0.0" + BLAME),
@@ -332,6 +352,14 @@ CUTTING = (
     _row("c", "{o} = torch.zeros(4, 3)", "{o}.copy_({a}.detach())" + BLAME),
     _row("c", "{o} = torch.eq({a}.sign(), X.sign()).float()" + BLAME),
     _row("c", "s{t} = math.tanh({a}.sum())" + BLAME, "{o} = X * s{t}"),
+    _row("c", "{o} = torch.multinomial(torch.softmax({a}.nan_to_num(), 1), 3) * 0.5" + BLAME),
+    _row("c", "{o} = torch.searchsorted(EDGES, {a}.contiguous()) * 0.2" + BLAME),
+    _row("c", "{o} = torch.round({a}).to(torch.int64) / 2" + BLAME),
+    _row("c", "n{t} = torch.count_nonzero({a} > 0, dim=1)" + BLAME,
+         "{o} = n{t}.unsqueeze(1).expand(4, 3) * 0.1"),
+    _row("c", "k{t} = {a}.max(1)[1]" + BLAME, "{o} = F.embedding(k{t}, MIX)"),
+    _row("c", "{o} = checkpoint(torch.tanh, {a}.detach(), use_reentrant=True)" + BLAME),
+    _row("c", "{o} = nn.Parameter({a}) * 1.0" + BLAME),
     _row("c", "k{t} = int({a}.sum() * 10)" + BLAME, "{o} = X + k{t}"),
     _row("c", "{o} = fix{t}({a})", above=(
         "@torch.no_grad()" + BLAME, "def fix{t}(v):", "    return torch.tanh(v) * 2")),
@@ -380,6 +408,14 @@ KILLING = (
     _row("z", "{o} = X + F.dropout({a}, 1.0)" + BLAME),
     _row("z", "{o} = torch.tanh({a} * 0 + 30.0)" + BLAME),
     _row("z", "{o} = torch.div({a}, 0.3, rounding_mode='floor')" + BLAME),
+    _row("z", "g{t} = torch.stack([{a}, {a}.sin()], 2)[None]",
+         "{o} = F.grid_sample(X[None, None], g{t}, mode='nearest', align_corners=False)[0, 0]"
+         + BLAME),
+    _row("z", "{o} = torch.where({a} > 1e9, {a}, X)" + BLAME),
+    _row("z", "{o} = X + ({a}.half() * 1e-12).float()" + BLAME),
+    _row("z", "{o} = X + {a} * MASK * ~MASK" + BLAME),
+    _row("w", "{o} = {a}.clone()", "{o}.fill_(0.3)" + BLAME),
+    _row("w", "{o} = {a}.clone()", "{o}[:] = X" + BLAME),
     _row("z", "{o} = fix{t}({a})", above=(
         "def fix{t}(v):", "    w = torch.tanh(v)", "    return torch.round(w * 4) / 4" + BLAME)),
 )  # fmt: skip
@@ -456,9 +492,11 @@ class Expectation:
         state: parameter -> `LIVE`, `ZERO` or `CUT`.
         lines: parameter -> the lines to blame.
         dead_terms: for each term without a gradient, the parameters that flow into it, the lines,
-            and whether every way is cut, so that silence is wrong.
+            and whether every way is cut, so that silence is wrong. A term that has a gradient only
+            in the steps in which a rare layer runs counts as well; in others it may be named.
         cut: parameters that flow into the loss, and only through cuts.
         refused: lines that torch does not differentiate.
+        rare: parameters of layers that do not run in every step.
     """
 
     state: dict[str, str] = field(default_factory=dict)
@@ -466,6 +504,7 @@ class Expectation:
     dead_terms: list[tuple[frozenset[str], set[int], bool]] = field(default_factory=list)
     cut: set[str] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
+    rare: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -580,10 +619,7 @@ class _Writer:
             name = f"t{self.fresh()}"
             mark = self.fresh()
             self.body.append(self.rng.choice(TERMS).format(t=name, a=value.name) + f"  #@{mark}")
-            states = {state for way in value.ways.values() for state, _ in way}
-            if states and LIVE not in states:
-                blamed = {m for way in value.ways.values() for _, ms in way for m in ms}
-                self.dead_terms.append((frozenset(value.ways), {mark, *blamed}, states == {CUT}))
+            self._note_dead(value, mark)
             names.append(name)
             ways.append(value.ways)
             self._touch(value.ways, mark)
@@ -591,10 +627,16 @@ class _Writer:
         if relabelled:
             mark = self.fresh()
             self.body.append(self.rng.choice(RELABELS) + f"  #@{mark}")
-            return {
-                n: frozenset(_step(s, m, CUT, mark) for s, m in w) for n, w in _merged(ways).items()
-            }
+            return _through(_merged(ways), CUT, mark)
         return _merged(ways)
+
+    def _note_dead(self, value: _Value, mark: int) -> None:
+        """Note a term without a gradient, or one that has it only where a rare layer runs."""
+        states = {state for way in value.ways.values() for state, _ in way}
+        often = {s for n, way in value.ways.items() if n not in self.rare for s, _ in way}
+        if LIVE not in often and states - {LIVE}:
+            blamed = {m for way in value.ways.values() for _, ms in way for m in ms}
+            self.dead_terms.append((frozenset(value.ways), {mark, *blamed}, states == {CUT}))
 
     def _sum(self, names: list[str]) -> list[str]:
         joined = ", ".join(names)
@@ -658,14 +700,17 @@ def _statement(writer: _Writer, rng: random.Random, faults: float) -> None:
 
 def _program(writer: _Writer, ways: Ways) -> Program:
     source, places = _places(writer.text())
-    expected = Expectation()
+    expected = Expectation(rare=writer.rare)
     for name, made in writer.params.items():
         way = ways.get(name, frozenset())
         states = {ZERO if state == WRITTEN else state for state, _ in way}
         state = LIVE if LIVE in states else ZERO if ZERO in states else CUT
         expected.state[name] = state
         marks = {
-            mark for s, blamed in way if s in {state, STOPPED} or state == ZERO for mark in blamed
+            mark
+            for s, blamed in way
+            if s in {state, STOPPED, OVER} or state == ZERO
+            for mark in blamed
         }
         if not way:
             marks = writer.touched.get(name, set()) | {made}
@@ -713,17 +758,15 @@ def _step(state: str, blamed: frozenset[int], effect: str, mark: int) -> Way:
     """Return what becomes of one way: a cut hides what comes after it, zeros add up."""
     if state == CUT:
         return UNREAD if effect == WRITTEN else state, blamed
+    if state in {WRITTEN, OVER} and effect == CUT:
+        return UNREAD, blamed
+    if OVER in {state, effect} or {state, effect} == {STOPPED, WRITTEN}:
+        return OVER, blamed | {mark}
     if state == STOPPED:
         return CUT if effect == CUT else STOPPED, blamed | {mark}
-    if state == WRITTEN and effect == CUT:
-        return UNREAD, blamed
     if state in {ZERO, WRITTEN} and effect in {ZERO, WRITTEN}:
-        return state, blamed | {mark}
-    return (
-        (effect, frozenset({mark}))
-        if effect not in {ZERO, WRITTEN} or state == LIVE
-        else (state, blamed)
-    )
+        return WRITTEN if WRITTEN in {state, effect} else ZERO, blamed | {mark}
+    return effect, frozenset({mark})
 
 
 def _merged(many: Iterable[Ways]) -> Ways:

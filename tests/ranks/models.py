@@ -2,8 +2,9 @@
 """One small module whose ranks can be made to differ in every way that matters.
 
 A case is a word, or a word and where it happens: `unused@1` on rank 1, `unused@1+3` on rank 1 from
-global step 3 on, `unused` on every rank. `raise_PLACE` raises in a hook, in the optimizer, in the
-logger, in validation or between batches.
+global step 3 on, `unused` on every rank; `only@0` is used on rank 0 alone. `fault_METHOD@1+1`,
+alone or before such a word, is a bug in the guard on rank 1 from step 1 on. `raise_PLACE` raises in
+a hook, in the optimizer, in the logger, in validation or between batches.
 """
 
 import re
@@ -97,7 +98,7 @@ class Model(pl.LightningModule):
         else:
             hidden = self.body(x)
         loss: Tensor = self.tail(hidden).pow(2).mean()
-        if not self.on("unused"):
+        if not (self.on("unused") or (self.word == "only" and not self.on("only"))):
             scale = 0.0 if self.on("zero") else 1.0
             source = x if self.kind == "tp" else hidden
             loss = loss + scale * self.side(source).pow(2).mean()
@@ -120,6 +121,8 @@ class Model(pl.LightningModule):
             loss = self(batch[0])
         if self.on("none"):
             return None
+        if self.word == "raise_logger":
+            self.log("loss", loss)
         if self.automatic_optimization:
             return loss
         self._train_by_hand(loss, batch)
@@ -171,7 +174,7 @@ class Tripping(torch.optim.SGD):
         super().__init__(params, 0.01)
         self.model = [model]
 
-    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         """Step, after all."""
         value = super().step(closure)
         self.model[0].trip("step")
@@ -241,16 +244,21 @@ class Recorder(pl.loggers.logger.Logger):
 
 def build(case: str, strategy: str) -> Model:
     """Return the module for a case."""
-    word = "healthy" if case.startswith("fault") else case
-    return Model(word, strategy)
+    return Model(_split(case)[1], strategy)
 
 
 def callbacks(case: str, guard: GradGuard) -> list[pl.Callback]:
     """Return what a case needs beside the guard."""
-    match = re.fullmatch(r"fault_(\w+)@(\d+)\+(\d+)", case)
+    match = re.fullmatch(r"fault_(\w+)@(\d+)\+(\d+)", _split(case)[0])
     if match is None:
         return []
     return [FaultyPart(guard, match.group(1), int(match.group(2)), int(match.group(3)))]
+
+
+def _split(case: str) -> tuple[str, str]:
+    """Return the bug in the guard, where there is one, and the bug in the user's module."""
+    fault, _, rest = case.partition(" ") if case.startswith("fault") else ("", "", case)
+    return fault, rest or "healthy"
 
 
 def logged(model: Model) -> dict[str, float]:

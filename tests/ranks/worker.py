@@ -2,8 +2,10 @@
 """Run a plan of trainings as one rank of a job, and write what came of each as a line of JSON.
 
 Usage: worker.py PLAN OUT, with RANK, WORLD_SIZE and MASTER_ADDR in the environment. The plan is a
-list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, `limit` (time
-limit of the process group in s), and `only_on`, the one rank that has a guard. Every training has its own process group.
+list of objects: `id`, `strategy`, `case`, `guard` and `trainer` (arguments), `number`, `limit`
+(time limit of the process group in s), `only_on`, the one rank that has a guard, and `program`, the
+source of a module that takes the place of strategy and case. Every training has its own process
+group.
 """
 
 import hashlib
@@ -15,6 +17,7 @@ import warnings
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import launch
@@ -25,12 +28,14 @@ import torch.distributed as dist
 from framework import pl
 
 from lightning_gradguard import GradGuard, GradGuardError
+from lightning_gradguard.report import render
 
 PLACE = {k: v for k, v in os.environ.items() if k.endswith(("RANK", "WORLD_SIZE", "MASTER_ADDR"))}
 STORE = dist.TCPStore(  # type: ignore[attr-defined]
     "127.0.0.1", int(os.environ["STORE_PORT"]), is_master=False
 )
 RANK = int(os.environ["RANK"])
+HOME = Path.cwd()
 QUIET: dict[str, Any] = {
     "accelerator": "cpu",
     "devices": int(os.environ["WORLD_SIZE"]),
@@ -48,7 +53,8 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     os.environ.update(PLACE, MASTER_PORT=_port(job["number"]))
     torch.manual_seed(0)
     options = dict(job.get("trainer", {}))
-    model = models.build(job["case"], job["strategy"])
+    program = _load(job["program"], job["id"]) if "program" in job else None
+    model = program.Model() if program else models.build(job["case"], job["strategy"])
     if options.get("logger") == "recorder":
         options["logger"] = models.Recorder(model)
     guard = GradGuard(**(job.get("guard") or {}))
@@ -63,7 +69,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             callbacks=_callbacks(job, guard),
         )
         try:
-            trainer.fit(model)
+            trainer.fit(model, program.dataloader() if program else None)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the test wants to see it
             error = exc
         told = [str(w.message) for w in caught if "GG" in str(w.message)[:20]]
@@ -77,6 +83,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "told": told,
         "global_step": trainer.global_step,
         "report": guard.report.to_dict(),
+        "rendered": [render(d) for d in guard.report.diagnostics],
         "modes": torch._C._len_torch_function_stack(),
         "groups": len(dist.distributed_c10d._world.pg_map) if dist.is_initialized() else 0,
         "logged": models.logged(model),
@@ -86,8 +93,22 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _load(source: str, folder: str) -> Any:
+    """Import a program from a file `train.py` in the working directory, as a user has it."""
+    place = HOME / folder
+    place.mkdir(exist_ok=True)
+    os.chdir(place)
+    path = place / "train.py"
+    path.write_text(source, encoding="utf-8")
+    module = ModuleType("train")
+    module.__file__ = str(path)
+    sys.modules["train"] = module
+    exec(compile(source, path, "exec"), vars(module))  # noqa: S102 - the project's own examples
+    return module
+
+
 def _callbacks(job: dict[str, Any], guard: GradGuard) -> list[pl.Callback]:
-    """Return the guard, unless the job has none or has it on another rank, and what goes with it."""
+    """Return the guard and what goes with it, if this rank has one."""
     if job.get("guard", {}) is None or job.get("only_on", RANK) != RANK:
         return []
     return [guard, *models.callbacks(job["case"], guard)]
