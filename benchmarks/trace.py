@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_gradguard import GradGuard
-from lightning_gradguard.trace import Recorder, walk
+from lightning_gradguard.trace import Collector, Recorder, walk
 
 ROUNDS = {"mlp": 40, "conv": 30, "transformer": 14, "many": 8}
 CALLS = 5000
@@ -27,11 +27,9 @@ BATCH = 32  # sequences in the memory measurement, so that activations outweigh 
 
 def traced_step(name: str) -> dict[str, Any]:
     """Compare traced steps with the plain steps between them."""
-    guards: list[GradGuard] = []
 
     def fresh() -> Sequence[pl.Callback]:
-        guards.append(GradGuard())
-        return guards[-1:]
+        return [GradGuard()]
 
     treatments = [common.Treatment("plain"), common.Treatment("traced", fresh=fresh)]
     turns = common.alternate(common.MODELS[name](), treatments, 1, ROUNDS[name])
@@ -51,8 +49,12 @@ def call_cost() -> dict[str, float]:
         return h
 
     def traced() -> float:
+        collector = Collector()
+        collector.calm()
         with Recorder(params):
-            return common.seconds(work)
+            took = common.seconds(work)
+        collector.restore()
+        return took
 
     common.seconds(work)
     plain = [common.seconds(work) for _ in range(9)]
@@ -77,7 +79,10 @@ def _walk_once() -> float:
     for _ in range(NODES):
         chain[0] = chain[0] + 1.0
     nodes: list[Any] = []
+    collector = Collector()
+    collector.calm()
     took = common.seconds(lambda: nodes.extend(walk(chain[0], {id(x): "x"})[1]))
+    collector.restore()
     chain.clear()
     nodes.reverse()
     while nodes:  # from the loss down, or torch would free them by recursion

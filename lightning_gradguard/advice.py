@@ -22,6 +22,7 @@ __all__ = [
     "for_term",
     "for_zero",
     "metric_of",
+    "metric_of_step",
     "step_cut",
     "subject",
 ]
@@ -145,6 +146,16 @@ def for_op(call: Call) -> str:
     )
 
 
+def metric_of_step(trace: Trace, call: Call | None, code: str) -> Metric | None:
+    """Return the metric that a call without a slope decides for.
+
+    An error of rounded numbers is none: it is a loss in which the rounding is out of place.
+    """
+    cut = step_cut(call, code)
+    found = recognised(trace, cut, None) if cut is not None else None
+    return found if found is not None and found.kind not in {"integer", "image"} else None
+
+
 def step_cut(call: Call | None, code: str) -> Cut | None:
     """Return a call without a slope as a cut, if that is what the finding is about."""
     if code != "GG202" or call is None:
@@ -157,9 +168,8 @@ def step_cut(call: Call | None, code: str) -> Cut | None:
 def for_zero(trace: Trace, call: Call | None, code: str) -> str:
     """Return what to do about a zero gradient."""
     cut = step_cut(call, code)
-    view = trace.losses[-1] if trace.losses else None
-    if cut is not None and view is not None and recognised(trace, cut, view) is not None:
-        return for_loss(trace, cut, view)
+    if cut is not None and trace.losses and metric_of_step(trace, call, code) is not None:
+        return for_loss(trace, cut, trace.losses[-1])
     row = ops.find(call.name) if call is not None else None
     if code == "GG202" and row is not None and row.instead:
         return f"use {row.instead.format(name=row.name)}"

@@ -204,7 +204,9 @@ class Lineage:
         known = self._ranks.get(key)
         if known is None:
             through, smooth = self._downstream(cut, goal)
-            idle = cut.kind is ops.Kind.STOP and not smooth
+            row = ops.find(cut.call.name)
+            meant = cut.kind is ops.Kind.STOP or (row is not None and row.draws)
+            idle = meant and not smooth
             known = self._ranks[key] = (cut.doubt, int(idle), -through, cut.call.index)
         return known
 
@@ -353,6 +355,8 @@ class Lineage:
         """Return the additive parts of a loss whose way to the parameters is cut."""
         spine, found = self._spine(view)
         parts = [p for f in found for p in _summands(f)]
+        lively = _lively_places(spine)
+        parts = [p for p in parts if (p[0].stack[:1], p[1]) not in lively]
         terms = [t for t in (self._term(*p) for p in parts) if t.cuts]
         return [] if any(_is_relabel(t, spine) for t in terms) else terms
 
@@ -382,6 +386,7 @@ class Lineage:
         inside = self.ancestors(goals)
         cuts = self.cuts(goals)
         sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
+        sources = [v for v in sources if self.connected(v) or not _is_kept_out(cuts.get(v, ()))]
         if any(not self.connected(v) for v in sources):
             return Term(call, position, value, ())  # their own finding says it all
         every = {c.site: c for s in sources for c in self.main_cuts(s.name, cuts.get(s, ()), goals)}
@@ -399,7 +404,11 @@ class Lineage:
     def _exits_into(self, call: Call) -> list[Call]:
         self._link()
         leaving = self._backlinks.get(call.index, [])
-        return [e for e in leaving if _number_comes_from(e, call, self._known)]
+        return [
+            e
+            for e in leaving
+            if e.name != "__bool__" and _number_comes_from(e, call, self._known)
+        ]
 
     def _spine(self, view: LossView) -> tuple[set[Value], list[_Part]]:
         """Walk down the sums and scalings of a loss.
@@ -488,6 +497,17 @@ def _is_linear(call: Call, value: Value) -> bool:
 def _is_relabel(term: Term, spine: set[Value]) -> bool:
     """Recognise `loss - loss.detach() + value`: the detached value is itself a part of the loss."""
     return any(c.kind is ops.Kind.STOP and c.value in spine for c in term.cuts)
+
+
+def _lively_places(spine: set[Value]) -> set[tuple[Stack, int]]:
+    """Return the operands of additions that carry a gradient, if only in another turn of a loop."""
+    calls = [v.call for v in spine if v.call is not None and v.call.stack]
+    return {(c.stack[:1], n) for c in calls for n, o in enumerate(c.inputs) if o in spine}
+
+
+def _is_kept_out(cuts: tuple[Cut, ...]) -> bool:
+    """Say whether all ways of a parameter were stopped on purpose, as a GAN keeps its generator."""
+    return bool(cuts) and all(c.kind is ops.Kind.STOP for c in cuts)
 
 
 def function_name(call: Call) -> str:

@@ -79,7 +79,7 @@ class Losses:
         for (having, length), places in self._uneven.due(final=final).items():
             self._silenced.update(places)
             when = f"in {length} of {self._uneven.compared} compared backward passes"
-            self.verdict.conclude(self._elect(having, places, when) or (), wanted=True)
+            self.verdict.conclude(self._elect(having, places, when) or ())
 
     def _settle_equal(self, answer: Answer, look: Reached) -> None:
         """Under plain DDP, report what no rank reaches while all of them wait for it."""
@@ -110,7 +110,7 @@ class Losses:
         apart = max(links) > Link.PARAMETERS and min(links) == Link.PARAMETERS
         self.verdict.take(records, _LOST if apart else frozenset())
         if apart:
-            self._divergent_loss(records, exchanges=bool(look.found) or not self.plan.walks)
+            self._divergent_loss(records, step, exchanges=bool(look.found) or not self.plan.walks)
         elif max(links) == Link.NOTHING:
             self.verdict.fatal |= any(d.code in _LOST for d in self.verdict.report.diagnostics)
         elif len({r.reached for r in records}) > 1:
@@ -118,21 +118,23 @@ class Losses:
         else:
             self._settle_equal(answer, look)
 
-    def _divergent_loss(self, records: Sequence[Record], *, exchanges: bool) -> None:
+    def _divergent_loss(self, records: Sequence[Record], step: int, *, exchanges: bool) -> None:
         """Report that the loss of some ranks trains nothing, which the others would wait for."""
         lacking = [i for i, r in enumerate(records) if r.link != Link.PARAMETERS]
         having = [i for i in range(self.ranks.size) if i not in lacking]
         sides = diagnose.Sides(having, lacking)
         own = (d for i in lacking for d in records[i].found if d.code in _LOST)
         leaf = all(records[i].link == Link.LEAF for i in lacking)
-        deed = partial(self._lost_loss, next(own, None), sides, leaf=leaf)
+        when = f"at global step {step}"
+        deed = partial(self._lost_loss, next(own, None), sides, when, leaf=leaf)
         found = self._hear([lacking[0], having[0]], deed)
         self.verdict.fatal |= self._stops(found) and (exchanges or not leaf)
 
     def _lost_loss(
-        self, base: Diagnostic | None, sides: diagnose.Sides, *, leaf: bool
+        self, base: Diagnostic | None, sides: diagnose.Sides, when: str, *, leaf: bool
     ) -> list[Diagnostic]:
-        return diagnose.divergent_losses(self.session.scene(bare=True), base, sides, leaf=leaf)
+        scene = self.session.scene(when, bare=True)
+        return diagnose.divergent_losses(scene, base, sides, leaf=leaf)
 
     def _divergent_sets(self, records: Sequence[Record], step: int) -> None:
         """Report parameters that only some ranks use, at once where the exchange waits for them."""
@@ -166,7 +168,7 @@ class Losses:
 
     def _stops(self, found: list[Diagnostic] | None) -> bool:
         """Take in a finding that leaves ranks waiting, and say whether the job has to end here."""
-        return found is None or self.verdict.conclude(found, wanted=True)
+        return found is None or self.verdict.conclude(found)
 
     def _hear(
         self, speakers: Sequence[int], deed: Callable[[], list[Diagnostic]]

@@ -37,6 +37,11 @@ class Op:
     why: str
     instead: str = ""
 
+    @property
+    def draws(self) -> bool:
+        """Say whether the operation draws a sample."""
+        return self.why == _SAMPLE
+
 
 _INDICES = "returns integer indices, the gradient stops here"
 _COMPARE = "compares and returns booleans, the gradient stops here"

@@ -60,6 +60,7 @@ class Session(Run):
         self.lasting = Lasting(self, self.tracer)
         self.unseen = UnseenSteps(self)
         self.on_metrics: Callable[[Trace, Value | None], None] | None = None
+        self._doubtful: list[Diagnostic] = []  # told if no parameter gets a gradient in the batch
         self._armed = False
         self._armed_for: set[str] = set()
         self._bare: set[str] | None = None  # parameters without a gradient after backward
@@ -194,6 +195,7 @@ class Session(Run):
                 self._note_unseen_step(raw)
             if id(raw) not in self._stepped and not self.automatic:
                 self._observe_raw(raw)
+        self._judge_doubtful()
         self.lasting.look_after_step()
         self.judge_hidden()
         self._judge_terms()
@@ -274,7 +276,7 @@ class Session(Run):
         """Look at a loss on which the user calls `backward()` directly."""
         self._backward_seen = True
         if self.tracer.now is not None:
-            self._at_loss(self._look(self.tracer.now, loss))
+            self._at_loss(self._look(self.tracer.now, loss), raw=True)
 
     def scene(self, when: str = "", *, bare: bool = False) -> Scene:
         """Return what is known about the step under way.
@@ -292,7 +294,7 @@ class Session(Run):
         self._look_for_hidden(now, view)
         return view
 
-    def _at_loss(self, view: LossView) -> None:
+    def _at_loss(self, view: LossView, *, raw: bool = False) -> None:
         now = self.tracer.now
         if now is None or now.trace.fault is not None or now.trace.truncated:
             return
@@ -301,12 +303,21 @@ class Session(Run):
         found = diagnose.disconnected_loss(scene, view)
         if found and found[0].code == "GG102" and not self._leaf_is_stray(view):
             found = []
+        if found and found[0].code == "GG102" and raw:
+            self._doubtful += found  # an inner loop of copies, or the end of all training
+            return
         self.emit(found)
         if not found and not self.sharded:
             self.emit(diagnose.undifferentiable_ops(scene, view))
             self.emit(diagnose.constant_terms(scene, view))
         self._route(now.trace, view)
         now.trace.drop()
+
+    def _judge_doubtful(self) -> None:
+        """GG102 of a `backward()` by hand: an inner loop on copies may assign `.grad` itself."""
+        if self._doubtful and all(p.grad is None for p in self.judged().values()):
+            self.emit(self._doubtful[:1])
+        self._doubtful = []
 
     def _route(self, trace: Trace, view: LossView) -> None:
         """Hand over what was recognised while the tensors of the step are still held."""
@@ -445,6 +456,7 @@ class Session(Run):
             if id(t) not in held and (view.value is None or id(t) != view.value.tensor_id)
         ]
         strays = [t for t in strays if not self._copies_a_parameter(now, t)]
+        strays = [t for t in strays if not _is_asked_for(now, t)]
         found, spans = hidden_tensors(self.model, strays, now.trace) if strays else ({}, {})
         now.hidden |= {name: tensor.numel() for name, tensor in found.items()}
         now.places |= spans
@@ -510,6 +522,15 @@ def _rate(group: Mapping[str, Any]) -> float:
     """Return the learning rate of a group, NaN where that would mean waiting for a device."""
     rate = group.get("lr", 1.0)
     return math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
+
+
+def _is_asked_for(now: Traced, tensor: Tensor) -> bool:
+    """Say whether the step asks `autograd.grad` for the gradient of a leaf, and so manages it."""
+    if now.recorder is None:
+        return False
+    value = now.recorder.value(tensor)
+    asking = (c for c in now.trace.calls if c.func is torch.autograd.grad)
+    return any(value in c.inputs for c in asking)
 
 
 def _is_finite(loss: Tensor) -> bool:

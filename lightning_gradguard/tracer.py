@@ -14,7 +14,7 @@ from lightning_gradguard import diagnose
 from lightning_gradguard.flow import Flow
 from lightning_gradguard.roster import clean, names_of
 from lightning_gradguard.run import Run, Traced
-from lightning_gradguard.trace import LossView, Recorder, walk
+from lightning_gradguard.trace import Collector, LossView, Recorder, walk
 
 if TYPE_CHECKING:
     from lightning_gradguard.replay import Replay
@@ -46,6 +46,7 @@ class Tracer:
         self._recording = False
         self._parked: list[tuple[int, Node]] = []
         self._stance: Any = None
+        self._collector = Collector()
 
     @property
     def latest(self) -> Traced:
@@ -58,6 +59,7 @@ class Tracer:
         recorder = self._recorder(self.run.model, batch, on_loss=on_loss)
         recorder.trace.names_metrics = self.names_metrics
         self.now = Traced(self.run.step, recorder.trace, recorder=recorder)
+        self._collector.calm()
         self.enter()
 
     def _recorder(self, model: nn.Module, batch: object, **options: Any) -> Recorder:  # noqa: ANN401
@@ -170,7 +172,8 @@ class Tracer:
             self._parked.extend((seq, nodes[index]) for seq, index in view.seqs.items())
 
     def release(self) -> None:
-        """Let go of the nodes of large graphs, from the loss down."""
+        """Let go of the nodes of large graphs, from the loss down, and of Python's collector."""
+        self._collector.restore()
         self._parked.sort(key=itemgetter(0))
         while self._parked:
             self._parked.pop()
@@ -182,6 +185,7 @@ class Tracer:
 
     def finish(self) -> None:
         """Put the traced step away, or say why it cannot be used."""
+        self._collector.restore()
         now, self.now = self.now, None
         if now is None:
             return

@@ -46,23 +46,20 @@ class Verdict:
         found = merge_findings([r.found for r in records], suspects)
         self.adopt([r.facts for r in records])
         self._take_faults(records)
-        self.conclude([d for d in found if d.code not in drop], wanted=True)
+        self.conclude([d for d in found if d.code not in drop])
 
     def share(self, ranks: Ranks) -> None:
         """Let all ranks tell what they have found; every rank must call this."""
         self.take(ranks.gather(self.outbox.empty()))
 
-    def conclude(self, found: Sequence[Diagnostic], *, wanted: bool = False) -> bool:
+    def conclude(self, found: Sequence[Diagnostic]) -> bool:
         """Take findings into the report of the job; say whether one of them was new and counts.
 
         Args:
-            found: the same findings on every rank.
-            wanted: they have been checked against the options and comments of the user.
+            found: the same findings on every rank, none of which the user wants not to hear.
         """
         loud = False
         for diagnostic in found:
-            if not wanted and not self.session.wants(diagnostic):
-                continue
             self.outbox.attempt("audit", self.session.settle, diagnostic)
             if self.report.add(diagnostic) and diagnostic.severity is not Severity.INFO:
                 self.fresh.append(diagnostic)
@@ -72,8 +69,10 @@ class Verdict:
 
     def unchecked(self, what: str, why: str) -> None:
         """Say that something is not checked, in the same words on every rank."""
+        codes = self.session.settings.codes
         try:
-            self.conclude(diagnose.unchecked(self.session.scene(bare=True), what, why))
+            found = diagnose.unchecked(self.session.scene(bare=True), what, why)
+            self.conclude([d for d in found if d.code in codes])
         except Exception:  # noqa: BLE001 - what stays is the log
             _log.exception("gradguard: what failed cannot be put into the report either")
 
@@ -84,7 +83,7 @@ class Verdict:
 
     def keep_own(self) -> None:
         """Without the others, the report holds what this rank has found."""
-        self.conclude(self.outbox.findings(), wanted=True)
+        self.conclude(self.outbox.findings())
         self.adopt([self.outbox.facts()])
 
     def take_fresh(self) -> list[Diagnostic]:

@@ -263,7 +263,7 @@ def whole(base: Path) -> Outcomes:
 def deepspeed(base: Path) -> Outcomes:
     """Return what came of the cells of DeepSpeed."""
     if importlib.util.find_spec("deepspeed") is None:
-        pytest.skip("DeepSpeed is not installed")
+        pytest.skip("DeepSpeed is not installed; the extra `deepspeed` brings it")
     return run_plan(
         base, "ranks-deepspeed", [table.job(s, c) for s, c, _ in table.cells(deepspeed=True)], 420
     )

@@ -128,9 +128,7 @@ def divergent_losses(
             scene,
             params=tuple(scene.judged),
             slots=sides.slots,
-            span=base.span
-            if base is not None
-            else syntax.method_span(type(scene.model), "training_step"),
+            span=base.span if base is not None else _place_of_loss(scene, others),
             related=base.related if base is not None else (),
             op=base.op if base is not None else None,
             metric=base.metric if base is not None else None,
@@ -138,9 +136,19 @@ def divergent_losses(
             cause=f"on {others} the loss {what}{why}",
             evidence=scene.when,
             effect=f"{mine} would wait for gradients that {others} never sends",
-            help=repair or "compute the loss in the same way on every rank",
+            help=repair
+            or (
+                "compute the loss in the same way on every rank; where a rank has nothing to train "
+                "on, multiply its loss by 0"
+            ),
         )
     ]
+
+
+def _place_of_loss(scene: Scene, others: str) -> Span | None:
+    """Return where the loss is made, if no operation in it is to blame."""
+    method = syntax.method_span(type(scene.model), "training_step")
+    return method.labelled(f"no path to parameters on {others}") if method else None
 
 
 def awaited_parameters(scene: Scene, names: Sequence[str]) -> list[Diagnostic]:

@@ -55,7 +55,7 @@ def refused_backwards(
 
 
 def _underived(scene: Scene, match: re.Match[str], _: Span | None) -> Sequence[Diagnostic]:
-    return underived_call(scene, match.group(1) or match.group(2))
+    return underived_call(scene, match.group(1))
 
 
 def _unscalar(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
@@ -121,8 +121,8 @@ def _backward_of(scene: Scene, name: str) -> Span | None:
 
 # What torch says -> who knows the line. The first pattern that fits decides.
 _ERRORS: tuple[tuple[str, Finder], ...] = (
-    (r"derivative (?:for|of) '?(?:aten::)?(\w+)'? is not implemented|(\w+) does not have a deriv",
-     _underived),
+    (r"derivative (?:for|of) '?(?:aten::)?(\w+)(?:: \w+)?'? is not implemented", _underived),
+    (r"(\w+) does not have a deriv", _underived),
     (r"modified by an inplace operation",
      lambda scene, match, _: overwritten_values(scene, match.string)),
     (r"Inference tensors cannot be saved for backward",

@@ -3,6 +3,7 @@
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from typing import Unpack
 
 from torch import Tensor
@@ -28,6 +29,7 @@ __all__ = [
 _OVERWRITTEN = re.compile(
     r"\[torch\.[\w.]+ \[([\d, ]*)\]\](?:, which is output \d+ of (?:AsStridedBackward0|(\w+)))?"
 )
+_EXPECTED = re.compile(r"expected version (\d+)")
 
 
 def undifferentiable_ops(scene: Scene, view: LossView) -> list[Diagnostic]:
@@ -44,7 +46,19 @@ def underived_call(scene: Scene, name: str) -> list[Diagnostic]:
     """GG108 after the fact: torch has refused to differentiate an operation of this name."""
     bare = name.removeprefix("aten::").split(".")[0].strip("_")
     calls = [c for c in scene.trace.calls if c.stack and any(c.live) and _same_op(c.name, bare)]
+    calls = calls or _calls_behind(scene, bare)
     return [_underived(scene, calls[-1])] if calls else []
+
+
+def _calls_behind(scene: Scene, bare: str) -> list[Call]:
+    """Return the calls that made the nodes of an operation, whatever torch calls its function."""
+    seqs = [
+        seq
+        for view in scene.trace.losses
+        for seq, index in view.seqs.items()
+        if family_of(view.names[index]).lower() == bare.replace("_", "")
+    ]
+    return [c for seq in seqs if (c := scene.trace.call_of(seq)) is not None and c.stack]
 
 
 def _same_op(name: str, bare: str) -> bool:
@@ -84,9 +98,9 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
     ranked = sorted(
         fitting, key=lambda w: (w[1].kind == "param", not _made_by(w[1], family), w[0].index)
     )
-    if not ranked:
+    call = ranked[0][0] if ranked else _write_into_base(writes, shape or (), text)
+    if call is None:
         return []
-    call = ranked[0][0]
     return [
         finding(
             "GG109",
@@ -103,6 +117,26 @@ def overwritten_values(scene: Scene, text: str) -> list[Diagnostic]:
             help="write the result to a new tensor, as in `x = x * y` for `x *= y`",
         )
     ]
+
+
+def _write_into_base(
+    writes: Sequence[tuple[Call, Value]], shape: tuple[int, ...], text: str
+) -> Call | None:
+    """Return the write into a larger tensor, of which the operation has kept a view.
+
+    Torch says which version of it the view was taken of: the write that follows is the one.
+    """
+    roomy = [o for c, o in writes if c.off is None and _has_room(o, shape)]
+    same = [c for c, o in writes if o.tensor_id == roomy[0].tensor_id] if roomy else []
+    nth = _EXPECTED.search(text)
+    kept = int(nth.group(1)) if nth else 0
+    return same[min(kept, len(same) - 1)] if same else None
+
+
+def _has_room(value: Value, shape: tuple[int, ...]) -> bool:
+    """Say whether a view of this shape may have been taken of a value."""
+    sizes = [n for n in shape if n > 1]
+    return all(n in value.shape for n in sizes) and len(sizes) < len(value.shape)
 
 
 def _overwrites(call: Call, output: Value) -> bool:

@@ -137,6 +137,7 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     code, op, cause, label = zero_story(scene, kill) if kill is not None else _UNSEEN
     stack = killer(scene, kill)[1] if kill is not None else ()
     call = scene.trace.call_of(kill.seq) if kill is not None else None
+    step = advice.metric_of_step(scene.trace, call, code)
     return finding(
         code,
         scene,
@@ -155,14 +156,9 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
         evidence=f"max |grad| = 0 {scene.when}".strip(),
         effect="no optimizer step changes these parameters, apart from weight decay and momentum",
         help=advice.for_zero(scene.trace, call, code),
-        metric=_metric(scene, call, code),
+        metric=step.name if step is not None else None,
     )
 
-
-def _metric(scene: Scene, call: Call | None, code: str) -> str | None:
-    """Return the metric that a step function is part of, if it is recognised."""
-    cut = advice.step_cut(call, code)
-    return advice.metric_of(scene.trace, cut, None) if cut is not None else None
 
 
 def _places(scene: Scene, kill: Kill | None, call: Call | None, stack: Stack) -> tuple[Span, ...]:

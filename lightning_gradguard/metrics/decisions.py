@@ -36,7 +36,7 @@ __all__ = [
 How = tuple[str, int | None]
 
 
-def kinds_of(piece: Piece) -> list[How]:  # noqa: PLR0911 - one return a kind
+def kinds_of(piece: Piece) -> list[How]:
     """Return the kinds of prediction that the decision may make, each with its number.
 
     That is how many of the best count, or the label that is left out.
@@ -58,15 +58,16 @@ def kinds_of(piece: Piece) -> list[How]:  # noqa: PLR0911 - one return a kind
             return [("rank", 1)]
     if name in COMPARES or name in SIGNS or name == "bool" or hard.dtype is torch.bool:
         return [*_bit_kinds(piece, hard), ("rank", 1)]
-    if name in INTEGERS and _are_boxes(piece):
-        return [("boxes", 1)]
-    if name in INTEGERS:
-        if _is_two_valued(piece):
-            return _bit_kinds(piece, hard)
-        return (
-            [] if any(_is_binned(v) for v in piece.sides if piece.derived(v)) else [("integer", 1)]
-        )
-    return []
+    return _number_kinds(piece, hard) if name in INTEGERS else []
+
+
+def _number_kinds(piece: Piece, hard: Value) -> list[How]:
+    """Return what rounded numbers may be: bits, corners of boxes, or whole numbers."""
+    boxes: list[How] = [("boxes", 1)] if _are_boxes(piece) else []
+    if _is_two_valued(piece):
+        return [*_bit_kinds(piece, hard), *boxes]
+    binned = any(_is_binned(v) for v in piece.sides if piece.derived(v))
+    return boxes if binned else [*boxes, ("integer", 1)]
 
 
 def _are_boxes(piece: Piece) -> bool:

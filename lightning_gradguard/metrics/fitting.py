@@ -67,6 +67,7 @@ def _fit(piece: Piece, how: How) -> tuple[float, Metric] | None:
         return None  # a loss that is made from decisions, not a share of them
     if max(math.prod(v.shape) for v in (piece.scores, piece.target)) > _MAX_VALUES:
         return None
+    decides = False
     numbers: list[float] = []
     tables: list[dict[str, Row]] = []
     try:
@@ -75,10 +76,12 @@ def _fit(piece: Piece, how: How) -> tuple[float, Metric] | None:
             number = float(replay(piece.trace, piece.goal, given))
             if math.isfinite(number):
                 numbers.append(number)
-                tables.append(_table(piece, how, given))
+                sample = _sample(piece, how, given)
+                tables.append(_rows(sample))
+                decides = decides or kind not in BITS or bool(sample.preds.unique().numel() > 1)
     except (Unreplayable, RuntimeError, IndexError, ValueError, TypeError):
         return None
-    if len(numbers) < _MIN_DRAWS or max(numbers) - min(numbers) < 1e-9:  # noqa: PLR2004
+    if not decides or len(numbers) < _MIN_DRAWS or max(numbers) - min(numbers) < 1e-9:  # noqa: PLR2004
         return None
     best = _choose(numbers, tables)
     if best is None or (best[0] > _EXACT and not piece.first):
@@ -104,7 +107,10 @@ def _takes_logs(call: Call) -> bool:
 
 
 def _table(piece: Piece, how: How, given: Mapping[Value, Tensor]) -> dict[str, Row]:
-    sample = _sample(piece, how, given)
+    return _rows(_sample(piece, how, given))
+
+
+def _rows(sample: Sample) -> dict[str, Row]:
     return {
         f"{name}{arguments}": (name, arguments, value) for name, arguments, value in rows(sample)
     }

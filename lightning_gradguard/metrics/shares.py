@@ -19,7 +19,7 @@ from lightning_gradguard.trace import FED, HARD, Call, Trace, Value
 
 __all__ = ["share_of"]
 
-_DRAWS = 10
+_DRAWS = 24
 _MIN_SHARES = 3
 _EXACT = 1e-4
 _FAR = 1000.0
@@ -107,13 +107,15 @@ def _extremes(piece: Piece) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _blurred(piece: Piece) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield scores of which each row is off by another order of magnitude."""
+    """Yield scores that are off by another order of magnitude for each row of the target."""
     source = torch.Generator().manual_seed(1)
     for _ in range(_DRAWS):
         scores, target = _ideal(piece, source)
-        rows = torch.rand((len(scores), *[1] * (scores.dim() - 1)), generator=source)
+        few = min(len(scores), len(target))
+        rows = torch.rand((few, *[1] * (scores.dim() - 1)), generator=source)
+        rows = rows[torch.arange(len(scores)) % few]
         noise = torch.randn(scores.shape, generator=source)
-        yield scores + noise * 10 ** (5 * rows - 3), target
+        yield scores + noise * 10 ** (6 * rows - 2), target
 
 
 def _is_line(points: Sequence[Sequence[float]]) -> bool:

@@ -197,7 +197,7 @@ class Book:
         """
         read: set[Value] = set()
         for call in self.trace.calls[: -_NEAR - 1 : -1]:
-            if call.name in _SHEDDING and not known.isdisjoint(call.inputs[:1]):
+            if call.name in _SHEDDING and not known.isdisjoint((*call.inputs[:1], *call.outputs)):
                 idle = [v for v in call.outputs if v not in read and self._is_gone(v)]
                 if idle:
                     return idle[0]

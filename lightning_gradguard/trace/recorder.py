@@ -35,7 +35,6 @@ from lightning_gradguard.trace.model import (
 )
 from lightning_gradguard.trace.places import Places
 from lightning_gradguard.trace.surroundings import (
-    Collector,
     describe_switch,
     dispatch_modes,
     library_name,
@@ -93,7 +92,6 @@ class Recorder(TorchFunctionMode):
         self._on_loss = on_loss
         self._check_values = check_values
         self.nonfinite: list[tuple[Call, str]] = []
-        self._collector = Collector()
         self._swift = False  # no need to look closer at every call
 
     def __enter__(self) -> Self:
@@ -107,7 +105,6 @@ class Recorder(TorchFunctionMode):
         self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
         self._swift = not (self._check_values or self._depth or self._is_over())
         self._places.resume()
-        self._collector.calm()
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -116,7 +113,6 @@ class Recorder(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-        self._collector.restore()
         take_out(self, self._depth)
 
     def forget(self) -> None:
@@ -237,6 +233,8 @@ class Recorder(TorchFunctionMode):
         call.live = _ALIKE.get(alike, alike)  # the same few over and over
         if not _grad_enabled():
             call.off = self._why_off()
+        elif self._off is not None:  # switched on again where it is not seen, as in a checkpoint
+            self._off = None
         call.first_seq = _sequence()
         return call
 
@@ -319,6 +317,8 @@ class Recorder(TorchFunctionMode):
         call.live = tuple([t.requires_grad for t in tensors])
         if not torch.is_grad_enabled():
             call.off = self._why_off()
+        elif self._off is not None:
+            self._off = None
         recipe = recipe_of(args, kwargs, len(call.inputs))
         if recipe is not None:
             call.parts, call.named_parts = recipe

@@ -17,16 +17,16 @@ from lightning_gradguard.trace.model import Off
 __all__ = ["Collector", "describe_switch", "dispatch_modes", "library_name", "take_out", "unseen"]
 
 dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
-# Objects that a recorded call leaves behind; of other calls almost none does.
-_OBJECTS = 16
+# A recorded call leaves a dozen objects behind, any other almost none.
+_OBJECTS = 64
 _RARE = 1000
 
 
 class Collector:
     """Python's garbage collector, held back while a record grows by thousands of objects.
 
-    It starts by counting new objects. With the counts scaled by what the record makes of them it
-    starts as often as it would without; a full collection, which would find nothing, has to wait.
+    It starts by counting new objects, of which the record has many that stay. With larger counts it
+    starts every few thousand calls; a full collection, which would find nothing, has to wait.
     """
 
     def __init__(self) -> None:
@@ -43,6 +43,10 @@ class Collector:
         if self._before is not None and gc.get_threshold() == _scaled(self._before):
             gc.set_threshold(*self._before)
         self._before = None
+
+    def __del__(self) -> None:
+        """Let it go on even if a fault has kept everybody from saying so."""
+        self.restore()
 
 
 def _scaled(counts: tuple[int, int, int]) -> tuple[int, int, int]:

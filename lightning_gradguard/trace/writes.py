@@ -38,7 +38,7 @@ def written(  # noqa: PLR0913, PLR0917 - the same
     ]
     if changed or not (name.endswith("_") and tensors):
         return changed[:1]
-    moved = tensors[0]._version != versions[0] >= 0  # noqa: SLF001
+    moved = versions[0] >= 0 and tensors[0]._version != versions[0]  # noqa: SLF001
     return tensors[:1] if moved else []
 
 
