@@ -271,7 +271,10 @@ def _show(options: argparse.Namespace) -> int:
         raise _UsageError(f"could not read {options.file}: {error.strerror}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _UsageError(f"{options.file} is no report saved as JSON: {error}") from None
-    return _print_report(report, options.format)
+    status = _print_report(report, options.format)
+    for offer in report.offers if options.format == "text" else ():
+        print(f"gradguard: offer: {offer}")
+    return status
 
 
 def _docs(options: argparse.Namespace) -> int:

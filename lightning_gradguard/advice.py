@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from lightning_gradguard import ops, syntax
 from lightning_gradguard.lineage import Cut, Term
-from lightning_gradguard.metrics import Metric, recognise
-from lightning_gradguard.source import Span
+from lightning_gradguard.metrics import Budget, Metric, beside, recognise
+from lightning_gradguard.source import Span, locate, project
 from lightning_gradguard.surrogate import Surrogate, surrogate
 from lightning_gradguard.trace import FREE, HARD, Call, LossView, Trace, Value
-from lightning_gradguard.usage import metric_lines
+from lightning_gradguard.usage import attribute_name, metric_lines
 
 __all__ = [
     "for_cut",
@@ -23,11 +23,14 @@ __all__ = [
     "for_zero",
     "metric_of",
     "metric_of_step",
+    "offers",
     "step_cut",
     "subject",
 ]
 
 
+# What may be spent on metrics that nobody asked about.
+_BRIEF = Budget(work=4_000, values=1 << 16, numbers=6, seconds=0.02)
 # What is said of a number that is known by its family only.
 _FAMILIES = {
     "share": "it is like an accuracy, a share of right answers by a bound of your own",
@@ -195,6 +198,30 @@ def for_unregistered() -> str:
     return (
         "keep layers in `nn.ModuleList` or `nn.ModuleDict` and tensors in `nn.Parameter` or "
         "`nn.ParameterList`"
+    )
+
+
+def offers(trace: Trace, goal: Value | None) -> list[str]:
+    """Return, for each metric that a step computes beside its loss, what routing it would give.
+
+    Args:
+        trace: the record of the step.
+        goal: its loss.
+    """
+    return [_offer(found) for found in beside(trace, goal, _BRIEF)]
+
+
+def _offer(found: Metric) -> str:
+    made = found.value.call if found.value is not None else None
+    site = project(made.stack) if made is not None else None
+    span = locate(site) if site is not None else None
+    where = f" at {span.path}:{span.line}" if span is not None else ""
+    shares = found.name.endswith(("Accuracy", "HammingDistance", "ExactMatch", "Error"))
+    gap = "" if shares else "batches or "
+    return (
+        f"`{found.call}` is computed beside the loss{where}; a mean over batches is not its value "
+        f'where {gap}ranks differ in size, `metrics="route"` also logs that of the whole epoch as '
+        f"`gradguard/{attribute_name(found)}`"
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
-from lightning_gradguard import scalars
+from lightning_gradguard import advice, scalars
 from lightning_gradguard.agreement import Agreement, meet
 from lightning_gradguard.gallery import Gallery
 from lightning_gradguard.options import check_options
@@ -160,7 +160,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
                 self.settings, self.report if trainer.world_size == 1 else Report()
             )
             self._session.tracer.names_metrics = self.metrics != "off"
-            self._session.on_metrics = self._routing.watch if self._routing is not None else None
+            routing = self._routing
+            self._session.on_metrics = self._offer if routing is None else routing.watch
             self._gallery = Gallery(
                 self.report, self.report_path, self.figure_path, self.figure_every_n_steps
             )
@@ -310,6 +311,11 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
             self._session = None
             for diagnostic in self.report.diagnostics:
                 warnings.warn(render(diagnostic), GradGuardWarning, stacklevel=2)
+
+    def _offer(self, trace: Any, goal: Any) -> None:
+        """Note what could be routed; a healthy training hears nothing of it."""
+        for offer in advice.offers(trace, goal) if self.metrics == "advise" else ():
+            self.report.add_offer(offer)
 
     def _end_routes(self) -> None:
         """Take the hooks of the routes out and say what was not routed."""

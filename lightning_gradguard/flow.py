@@ -45,6 +45,12 @@ _GATES = frozenset([
     "Where", "MaskedFill",
 ])  # fmt: skip
 
+# Operations that show parts of a value, or add them up: of zeros they make zeros.
+_PICKING = frozenset([
+    "Select", "Slice", "Index", "Gather", "IndexSelect", "Unbind", "Split", "Squeeze", "Unsqueeze",
+    "View", "UnsafeView", "Transpose", "T", "Permute", "Expand", "Clone", "Sum", "Mean",
+])  # fmt: skip
+
 _Grads = tuple[Tensor | None, ...]
 
 
@@ -272,12 +278,10 @@ class Flow:
 
     def _blame(self, node: int, edge: int) -> list[Kill]:
         """Return the kill at an edge, or those that made the other factor of a product zero."""
-        kill = self._kill(
-            node, _how(self.edges.get((node, edge), State.NONE), self._came(node)), edge
-        )
+        kill = self._died(node, edge)
         other = _PARTNER.get(family_of(kill.name), {}).get(edge)
         if other is None or not _is_zero(kill, other):
-            return [kill]
+            return self._at_edge(node, edge)
         child = self._child(node, other)
         kill.facts["zero_factor"] = True
         if child < 0:
@@ -287,7 +291,26 @@ class Flow:
         deeper = self._deaths_below(child) if alive and not kill.heals else []
         for further in deeper:
             further.facts["aside"] = True
-        return deeper or [kill]
+        return deeper or self._closed_gates(child) or [kill]
+
+    def _died(self, node: int, edge: int) -> Kill:
+        state = self.edges.get((node, edge), State.NONE)
+        return self._kill(node, _how(state, self._came(node)), edge)
+
+    def _at_edge(self, node: int, edge: int) -> list[Kill]:
+        """Return the kill at an edge, or the closed gates that left a product with zeros only."""
+        kill = self._died(node, edge)
+        family = family_of(kill.name)
+        other = edge if family == "Prod" else _PARTNER.get(family, {}).get(edge, -1)
+        zero = family == "Prod" or (other >= 0 and _is_zero(kill, other))
+        return (self._closed_gates(self._child(node, other)) if zero else []) or [kill]
+
+    def _closed_gates(self, node: int) -> list[Kill]:
+        """Return the gate that made a value all zero, as the clamp behind `wh[:, 0] * wh[:, 1]`."""
+        while node >= 0 and family_of(self.view.names[node]) in _PICKING:
+            node = self._child(node, 0)
+        closed = node >= 0 and self.facts.get(node, {}).get("closed")
+        return [self._kill(node, "zero", 0)] if closed else []
 
     def _deaths_below(self, node: int) -> list[Kill]:
         """Return the kills met when live gradients are followed down from a node."""
@@ -306,11 +329,7 @@ class Flow:
                     ]
                     found.append(self._meeting(child, entering))
                 elif self._dies_at(current, edge):
-                    found.append(
-                        self._kill(
-                            current, _how(self.edges[current, edge], self._came(current)), edge
-                        )
-                    )
+                    found.extend(self._at_edge(current, edge))
                 elif child not in seen:
                     seen.add(child)
                     stack.append(child)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lightning_gradguard import ops
 from lightning_gradguard.dataflow import depends, operand_depends
 from lightning_gradguard.source import Site, Stack
-from lightning_gradguard.syntax import callee, is_bare, reflows
+from lightning_gradguard.syntax import callee, is_bare, maker_of, reflows
 from lightning_gradguard.trace import FUNCTION, Call, LossView, Slot, Trace, Value
 
 __all__ = ["Cut", "Lineage", "Term", "function_name"]
@@ -33,10 +33,14 @@ _PASSING = frozenset([
 ])  # fmt: skip
 
 _JOINING = frozenset(["stack", "cat", "hstack", "vstack", "concat", "concatenate"])
+# Classes that take a tensor without being seen, by the name of the call that stands for them.
+_WRAPPERS = {"Parameter": "Parameter", "alias": "Variable"}
 _MAX_PARTS = 50  # of a sum without a gradient
 
 # An operand of an addition: the call, its place there, and its value, `None` for a plain number.
 _Part = tuple[Call, int, Value | None]
+# Where an operand is added, its place there, and where it was made.
+_Place = tuple[Stack, int, Stack]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Cut:
     def stack(self) -> Stack:
         """Return where it happens: the switch of the grad mode, or the call."""
         off = self.call.off
+        if self.call.func is None and self.call.name in _WRAPPERS:
+            return _wrapped_at(self.call)
         if off is not None and off.how == FUNCTION:
             return self.call.stack[1:] or self.call.stack
         return off.stack if off is not None and off.stack else self.call.stack
@@ -356,7 +362,7 @@ class Lineage:
         spine, found = self._spine(view)
         parts = [p for f in found for p in _summands(f)]
         lively = _lively_places(spine)
-        parts = [p for p in parts if (p[0].stack[:1], p[1]) not in lively]
+        parts = [p for p in parts if _place(*p) not in lively]
         terms = [t for t in (self._term(*p) for p in parts) if t.cuts]
         return [] if any(_is_relabel(t, spine) for t in terms) else terms
 
@@ -499,15 +505,30 @@ def _is_relabel(term: Term, spine: set[Value]) -> bool:
     return any(c.kind is ops.Kind.STOP and c.value in spine for c in term.cuts)
 
 
-def _lively_places(spine: set[Value]) -> set[tuple[Stack, int]]:
+def _lively_places(spine: set[Value]) -> set[_Place]:
     """Return the operands of additions that carry a gradient, if only in another turn of a loop."""
     calls = [v.call for v in spine if v.call is not None and v.call.stack]
-    return {(c.stack[:1], n) for c in calls for n, o in enumerate(c.inputs) if o in spine}
+    return {_place(c, n, o) for c in calls for n, o in enumerate(c.inputs) if o in spine}
+
+
+def _place(call: Call, position: int, operand: Value | None) -> _Place:
+    """Return where an operand is added and where it was made: the same in each turn of a loop."""
+    maker = operand.call if operand is not None else None
+    return call.stack[:1], position, maker.stack[:1] if maker is not None else ()
 
 
 def _is_kept_out(cuts: tuple[Cut, ...]) -> bool:
     """Say whether all ways of a parameter were stopped on purpose, as a GAN keeps its generator."""
     return bool(cuts) and all(c.kind is ops.Kind.STOP for c in cuts)
+
+
+def _wrapped_at(call: Call) -> Stack:
+    """Return where an unseen wrapper was put around a value that `call` is the first to read."""
+    for depth, site in enumerate(call.stack):
+        made = maker_of(site, _WRAPPERS[call.name])
+        if made is not None:
+            return (made, *call.stack[depth + 1 :])
+    return call.stack
 
 
 def function_name(call: Call) -> str:

@@ -9,6 +9,7 @@ travel only where the digests differ.
 """
 
 import pickle
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import timedelta
@@ -38,6 +39,8 @@ _MAX_LISTED = 8
 # How long, in s, the ranks wait for each other before the first message; never so long that those
 # without a guard, who wait for the others in the job's own exchange, give up first.
 _MEETING = 60.0
+# How long gloo's threads get to let go of what was sent, in s; once, when the line is taken down.
+_LETTING_GO = 0.02
 
 
 class LostRankError(RuntimeError):
@@ -108,6 +111,7 @@ class Ranks:
 
     def __init__(self, limit: float | None = None) -> None:
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
+        self._sent: Tensor | None = None  # kept, so that no thread of gloo has to delete it
         wait = timedelta(seconds=limit) if limit is not None else None
         patience = _MEETING if limit is None else min(limit / 4, _MEETING)
         if not self._all_here(patience):
@@ -190,10 +194,17 @@ class Ranks:
     def close(self) -> None:
         """Take the line down; the job's own groups stay."""
         group, self._group = self._group, None
-        if group is not None and dist.is_initialized():
+        if group is None:
+            return
+        if dist.is_initialized():
             dist.destroy_process_group(group)
+        # The group goes when this function ends. Torch 2.6 then waits for gloo's threads with the
+        # lock of the interpreter in hand, which they need to let go of the last message.
+        time.sleep(_LETTING_GO)
+        self._sent = None
 
     def _reduce(self, table: Tensor, op: Any, wait: float | None) -> None:  # noqa: ANN401 - torch's enum
+        self._sent = table
         if wait is None:
             self._guarded(lambda: dist.all_reduce(table, op=op, group=self._group))
             return

@@ -46,6 +46,7 @@ class Facts:
         coverage: share of the trainable parameter values that have received a non-zero gradient,
             0 to 1, dimensionless.
         limits: what could not be checked, and why.
+        offers: metrics that are computed beside the loss and could be routed; nothing is wrong.
         trained: number of trainable parameters that have received a gradient.
         total: number of trainable parameters.
         step: global step of the latest look.
@@ -56,6 +57,7 @@ class Facts:
 
     coverage: float = 0.0
     limits: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
     trained: int = 0
     total: int = 0
     step: int = 0
@@ -111,6 +113,11 @@ class Report:
         return self._facts.limits
 
     @property
+    def offers(self) -> tuple[str, ...]:
+        """Metrics beside the loss that `metrics="route"` would compute; these are no findings."""
+        return self._facts.offers
+
+    @property
     def trained(self) -> int:
         """Number of trainable parameters that have received a gradient."""
         return self._facts.trained
@@ -157,6 +164,11 @@ class Report:
         if text not in self.limits:
             self.update(limits=(*self.limits, text))
 
+    def add_offer(self, text: str) -> None:
+        """Note, once, a metric that could be routed."""
+        if text not in self.offers:
+            self.update(offers=(*self.offers, text))
+
     def has_findings(self, levels: Collection[str] = (Severity.WARNING, Severity.ERROR)) -> bool:
         """Say whether there is a finding of one of these levels."""
         return any(diagnostic.severity in levels for diagnostic in self.diagnostics)
@@ -168,7 +180,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as JSON-ready values; `from_dict` reads them back."""
-        facts = asdict(self._facts) | {"limits": list(self.limits)}
+        lists = {"limits": list(self.limits), "offers": list(self.offers)}
+        facts = asdict(self._facts) | lists
         found = [diagnostic.to_dict() for diagnostic in self.diagnostics]
         return {"schema_version": SCHEMA_VERSION, **facts, "diagnostics": found}
 
@@ -185,7 +198,7 @@ class Report:
             raise ValueError(msg)
         report = cls()
         report.update(**{f.name: record[f.name] for f in fields(Facts) if f.name in record})
-        report.update(limits=tuple(report.limits))
+        report.update(limits=tuple(report.limits), offers=tuple(report.offers))
         for item in record["diagnostics"]:
             report.add(Diagnostic.from_dict(item))
         return report
@@ -210,7 +223,8 @@ class Report:
 
     def to_markdown(self) -> str:
         """Give a Markdown page with the text of every finding."""
-        return markdown.page(_summary(self), self.diagnostics)
+        summary = (*_summary(self), *(f"offer: {offer}" for offer in self.offers))
+        return markdown.page(summary, self.diagnostics)
 
     def to_sarif(self) -> dict[str, Any]:
         """Give a SARIF 2.1.0 log, the exchange format of code scanning services."""

@@ -41,6 +41,8 @@ _WRITES = frozenset(
         "__ixor__",
     ]
 )
+# They change running statistics or rows of a table that they are given.
+_STATEFUL = frozenset({"batch_norm", "instance_norm", "embedding", "embedding_bag"})
 _MAX_CALLS = 4000
 
 
@@ -102,10 +104,11 @@ def run_calls(calls: Iterable[Call], held: dict[Value, Tensor]) -> None:
 
 
 def can_run(call: Call) -> bool:
-    """Say whether a call can be run again: its arguments are known, and nothing is random."""
+    """Say whether a call can be run again: it is known, draws nothing, and changes nothing."""
     if call.func is None:
         return call.name in {"alias", "Parameter"}
-    return call.recipe is not None and not call.name.startswith(_RANDOM)
+    known = call.recipe is not None and call.name not in _STATEFUL
+    return known and not call.name.startswith(_RANDOM)
 
 
 def _run(call: Call, held: dict[Value, Tensor]) -> None:

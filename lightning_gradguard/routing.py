@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lightning_gradguard import libraries
 from lightning_gradguard.metrics import Metric, beside
 from lightning_gradguard.rerun import Unreplayable, can_run, run_calls
-from lightning_gradguard.trace import HARD, Call, Trace, Value
+from lightning_gradguard.trace import HARD, Call, Trace, Value, unseen
 from lightning_gradguard.tracer import batch_tensors
 from lightning_gradguard.usage import attribute_name
 
@@ -361,8 +361,10 @@ class Routing:
                 self._hooks.append(_Hook(name, module, self._on_output))
 
     def _on_output(self, module: str, output: object) -> None:
-        if not self._active:
-            return
+        if self._active:  # modes of the user, which may be open here, see the user's calls only
+            unseen(self._hand_out, module, output)
+
+    def _hand_out(self, module: str, output: object) -> None:
         turn = self._turns.get(module, 0)
         self._turns[module] = turn + 1
         tensors = list(_tensors(output))

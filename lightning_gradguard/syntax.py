@@ -31,6 +31,7 @@ __all__ = [
     "expression",
     "function_node",
     "is_bare",
+    "maker_of",
     "method_span",
     "node_at",
     "operands",
@@ -142,6 +143,38 @@ def is_bare(site: Site) -> bool:
     """Say whether the expression at a site is a statement of its own, its value dropped."""
     node = statement(site)
     return isinstance(node, ast.Expr) and node.value is node_at(site)
+
+
+def maker_of(site: Site, name: str) -> Site | None:
+    """Return the call of a name that has made an operand of the expression at a site.
+
+    It stands in the expression itself, or assigns a name that the expression reads.
+    """
+    node, scope = node_at(site), function_node(site[0])
+    if node is None or scope is None:
+        return None
+    read = {dotted(n) for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute))}
+    makers = [
+        call
+        for outer in ast.walk(scope)
+        if outer is node or (isinstance(outer, ast.Assign) and _assigns(outer, read, node))
+        for call in ast.walk(outer)
+        if isinstance(call, ast.Call) and called_name(call) == name
+    ]
+    return _site_of(max(makers, key=lambda c: c.lineno), site[0]) if makers else None
+
+
+def _assigns(statement: ast.Assign, names: set[str], before: ast.AST) -> bool:
+    """Say whether a statement assigns one of some names, and stands before a node."""
+    earlier = statement.lineno <= getattr(before, "lineno", 0)
+    return earlier and any(dotted(t) in names for t in statement.targets)
+
+
+def _site_of(node: ast.expr, code: CodeType) -> Site | None:
+    """Return the last instruction of a function that belongs to an expression as a whole."""
+    wanted = (node.lineno, node.end_lineno, node.col_offset, node.end_col_offset)
+    found = [i for i, position in enumerate(code.co_positions()) if position == wanted]
+    return (code, 2 * found[-1]) if found else None
 
 
 def callee(site: Site) -> str:

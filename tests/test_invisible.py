@@ -45,6 +45,7 @@ class Net(pl.LightningModule):
     """Dropout draws, batch normalisation keeps buffers, `lost` is cut off if asked to be."""
 
     seen: Tensor
+    hits: Tensor
 
     def __init__(self, *, broken: bool = False) -> None:
         super().__init__()
@@ -67,8 +68,8 @@ class Net(pl.LightningModule):
         """Add a term that cannot change anything, if broken."""
         x, y = batch
         out = self(x)
-        term = (out > 0).float().mean() if self.broken else 0.01 * out.abs().mean()
-        loss: Tensor = F.mse_loss(out, y) + term
+        self.hits = ((out > 0) == (y > 0)).float().mean()
+        loss: Tensor = F.mse_loss(out, y) + (self.hits if self.broken else 0.01 * out.abs().mean())
         return loss
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor | None:
@@ -76,6 +77,7 @@ class Net(pl.LightningModule):
         loss = self.loss(batch)
         self.seen += len(batch[0])
         self.log("loss", loss, on_step=True, on_epoch=True, prog_bar=True)
+        self.log("hits", self.hits)
         self.log_dict({"draw": random.random() + float(np.random.rand())})  # noqa: NPY002, S311
         return loss
 
@@ -274,10 +276,14 @@ class Lines(Logger):
         """Keep none."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Keep all but the guard's own."""
-        own = tuple((k, v) for k, v in metrics.items() if not k.startswith("gradguard/"))
-        if own:
-            self.lines.append((step, own))
+        """Keep all but the guard's own records, in which there is nothing of the user's."""
+        if any(name.startswith("gradguard/") for name in metrics):
+            assert all(name == "epoch" or name.startswith("gradguard/") for name in metrics)
+        else:
+            self.lines.append((step, tuple(metrics.items())))
+
+
+HOOKS = ("start", "before backward", "after backward", "before step", "end")
 
 
 class Watcher(pl.Callback):
@@ -432,6 +438,7 @@ class Outcome:
     caught: list[tuple[str, str]]
     findings: list[str]
     checkpoints: list[dict[str, Any]]
+    metrics: list[str]
 
 
 @pytest.fixture(autouse=True)
@@ -472,7 +479,9 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
         "random": plain(random_states()),
         "collector": gc.get_threshold(),
         "logged": lines.lines,
-        "metrics": plain(trainer.callback_metrics),
+        "metrics": plain(
+            {k: v for k, v in trainer.callback_metrics.items() if not k.startswith("gradguard/")}
+        ),
         "hooks": hooks_of(model),
         "hooks on the way": watcher.notes,
         "callbacks": [type(c).__name__ for c in others],
@@ -481,7 +490,7 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
     own = [w for w in caught if issubclass(w.category, GradGuardWarning)]
     rest = [(w.category.__name__, str(w.message)) for w in caught if w not in own]
     saved = [torch.load(path, weights_only=False) for path in ("middle.ckpt", "end.ckpt")]
-    return Outcome(seen, rest, [str(w.message) for w in own], saved)
+    return Outcome(seen, rest, [str(w.message) for w in own], saved, list(trainer.callback_metrics))
 
 
 def trainer_for(
@@ -514,10 +523,24 @@ def own_entry_removed(saved: Mapping[str, Any]) -> Any:
     return plain(rest)
 
 
+def without_route(notes: list[Any], expected: list[Any]) -> list[Any]:
+    """Take the one forward hook that a route needs out of what was noted on the way."""
+    counts = [note[1] for note in notes if note[0] in HOOKS]
+    usual = [note[1] for note in expected if note[0] in HOOKS]
+    for mine, theirs in zip(counts, usual, strict=True):
+        for module, hooks in mine.items():
+            if not module.startswith("parameter ") and hooks[1] == theirs[module][1] + 1:
+                hooks[1] -= 1
+    return notes
+
+
 def assert_same(name: str, guard: GradGuard, *, broken: bool) -> Outcome:
     """Compare a guarded training with the unguarded one."""
     expected = unguarded(name, broken=broken)
     found = train(name, guard, broken=broken)
+    way = "hooks on the way"
+    if guard.metrics == "route":
+        found.seen[way] = without_route(found.seen[way], expected.seen[way])
     for what, value in expected.seen.items():
         assert found.seen[what] == value, f"{what} differ in {name!r}"
     assert found.caught == expected.caught
@@ -538,6 +561,16 @@ def test_training_is_the_same(name: str) -> None:
 def test_training_is_the_same_while_a_finding_is_reported(name: str) -> None:
     """A cut branch is reported in the middle of the run, and nothing else changes."""
     assert assert_same(name, GradGuard(patience=2), broken=True).findings
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_training_is_the_same_while_a_metric_is_routed(name: str, *, broken: bool) -> None:
+    """The accuracy is computed by torchmetrics, logged or in the loss, and nothing else changes."""
+    guard = GradGuard(patience=2 if broken else 10, metrics="route")
+    found = assert_same(name, guard, broken=broken)
+    assert bool(found.findings) is broken
+    assert "gradguard/accuracy" in found.metrics
 
 
 class Dump(pl.Callback):

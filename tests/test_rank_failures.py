@@ -255,6 +255,19 @@ def test_unheard_failure_ends(base: Path, name: str) -> None:
 
 
 @pytest.mark.ranks
+@pytest.mark.parametrize("word", ["kill", "interrupt"])
+@pytest.mark.parametrize("rank", [0, 1])
+def test_end_of_a_process_is_noticed(base: Path, word: str, rank: int) -> None:
+    """Whoever ends without a word, the rest does not wait for the time limit."""
+    job = table.job("ddp", f"{word}@{rank}+2", id="gone", limit=60)
+    (record,) = run_plan(base, f"ranks-{word}-{rank}", [job], 50)["gone"]
+    assert record["rank"] == 1 - rank
+    assert record["ours"]
+    assert "another rank is gone: its process has ended" in " ".join(record["text"].split())
+    assert record["seconds"] < 15
+
+
+@pytest.mark.ranks
 class TestOtherNamespace:
     """The same under `lightning.pytorch`."""
 

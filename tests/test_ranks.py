@@ -259,11 +259,16 @@ def whole(base: Path) -> Outcomes:
     )
 
 
+def need(strategy: str) -> None:
+    """Skip what cannot run here."""
+    if strategy.startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
+        pytest.skip("DeepSpeed is not installed; the extra `deepspeed` brings it")
+
+
 @pytest.fixture(scope="session")
 def deepspeed(base: Path) -> Outcomes:
     """Return what came of the cells of DeepSpeed."""
-    if importlib.util.find_spec("deepspeed") is None:
-        pytest.skip("DeepSpeed is not installed; the extra `deepspeed` brings it")
+    need("deepspeed")
     return run_plan(
         base, "ranks-deepspeed", [table.job(s, c) for s, c, _ in table.cells(deepspeed=True)], 420
     )
@@ -291,24 +296,26 @@ class TestTable:
         """The cell says what happens."""
         check(deepspeed.get(f"{strategy}-{case}", []), cell)
 
-    @pytest.mark.parametrize("strategy", ["fsdp1_units", "fsdp2"])
+    @pytest.mark.parametrize("strategy", table.noted("unused@1"))
     def test_aborts_before_anything_can_be_seen(self, base: Path, strategy: str) -> None:
         """Sharded layers that one rank skips end the job, as the table says."""
+        need(strategy)
         done = run_plan(
             base, f"ranks-abort-{strategy}", [table.job(strategy, "unused@1", limit=5)], 40
         )
         records = done.get(f"{strategy}-unused@1", [])
         assert len(records) < 2 or all(r["error"] for r in records)
 
-    @pytest.mark.parametrize("strategy", ["fsdp2_units", "tp"])
+    @pytest.mark.parametrize("strategy", table.noted("raise@1"))
     def test_failing_rank_does_not_wait_for_long(self, base: Path, strategy: str) -> None:
         """Where the others wait in forward nobody hears why a rank fails, and it ends."""
+        need(strategy)
         done = run_plan(
             base, f"ranks-waits-{strategy}", [table.job(strategy, "raise@1", limit=60)], 50
         )
         (failed,) = [r for r in done[f"{strategy}-raise@1"] if r["rank"] == 1]
         assert failed["error"] == "ValueError"
-        assert failed["seconds"] < 10
+        assert failed["seconds"] < 15
 
 
 def test_page_shows_the_table() -> None:

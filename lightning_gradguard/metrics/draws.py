@@ -27,7 +27,8 @@ def draw(piece: Piece, kind: str, seed: int) -> dict[Value, Tensor]:
     """Return random scores and a random target in their usual domains."""
     source = torch.Generator().manual_seed(seed)
     target = _draw_target(piece, kind, source)
-    scores = _draw_scores(piece, kind, target, source, 0.3 * seed)
+    pull = 0.3 * seed if seed % 4 else -0.3 * seed  # some that disagree tell `abs(x)` from `x`
+    scores = _draw_scores(piece, kind, target, source, pull)
     given = {piece.scores: scores, piece.target: target}
     for other in piece.others:
         given[other] = _neutral(piece, other)

@@ -2,8 +2,9 @@
 """Run a piece of a step again on random batches, and find the metric that explains the results."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -32,29 +33,47 @@ from lightning_gradguard.rerun import Unreplayable, replay
 from lightning_gradguard.scores import Row, Sample, rows
 from lightning_gradguard.trace import HARD, Call, Slot, Trace, Value
 
-__all__ = ["of_scalar"]
+__all__ = ["Budget", "of_scalar"]
 
 _DRAWS = 8
 _MIN_DRAWS = 5
 _EXACT = 1e-4
 _CLOSE = 0.04
 _SAME = 1e-9
-_MAX_WORK = 40_000  # operations that are run again for one number
-_MAX_VALUES = 1 << 22  # of scores, of which random ones are drawn
 
 
-def of_scalar(trace: Trace, goal: Value) -> Metric | None:
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much one recognition may cost.
+
+    Attributes:
+        work: operations that are run again for one number.
+        values: largest number of scores, of which random ones are drawn.
+        numbers: how many numbers are looked at, where there are several.
+        seconds: after which nothing more is tried.
+    """
+
+    work: int = 40_000
+    values: int = 1 << 22
+    numbers: int = 24
+    seconds: float = math.inf
+
+
+def of_scalar(trace: Trace, goal: Value, budget: Budget = Budget()) -> Metric | None:
     """Recognise the metric of which one scalar is a linear function."""
     best: tuple[float, Metric] | None = None
-    work = 0
+    work, start = 0, time.perf_counter()
     for piece in pieces(trace, goal):
         for how in kinds_of(piece):
             work += _DRAWS * len(piece.calls)
-            if work > _MAX_WORK:
+            if work > budget.work:
                 return best[1] if best is not None else None
-            found = _fit(piece, how)
+            small = max(math.prod(v.shape) for v in (piece.scores, piece.target)) <= budget.values
+            found = _fit(piece, how) if small else None
             if found is not None and (best is None or found[0] < best[0]):
                 best = found
+            if time.perf_counter() - start > budget.seconds:
+                return best[1] if best is not None else None
         if best is not None and best[0] < _EXACT:
             return best[1]
     return best[1] if best is not None else None
@@ -65,8 +84,6 @@ def _fit(piece: Piece, how: How) -> tuple[float, Metric] | None:
     kind = how[0]
     if kind in {"label", "topk", "channels", *BITS} and any(_takes_logs(c) for c in piece.calls):
         return None  # a loss that is made from decisions, not a share of them
-    if max(math.prod(v.shape) for v in (piece.scores, piece.target)) > _MAX_VALUES:
-        return None
     decides = False
     numbers: list[float] = []
     tables: list[dict[str, Row]] = []

@@ -7,10 +7,13 @@ all of them is that metric, however it was written. Chains that leave torch are 
 numbers of the traced batch and by the library functions that the source text calls.
 """
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
 
 from lightning_gradguard.lineage import Cut
-from lightning_gradguard.metrics.fitting import of_scalar
+from lightning_gradguard.metrics.fitting import Budget, of_scalar
 from lightning_gradguard.metrics.metric import Metric
 from lightning_gradguard.metrics.outside import of_library, outside
 from lightning_gradguard.metrics.pieces import downstream, hard_scalars, upstream
@@ -20,7 +23,6 @@ from lightning_gradguard.trace import HARD, Trace, Value
 __all__ = ["beside", "recognise"]
 
 _MAX_BESIDE = 4
-_MAX_BESIDE_TRIES = 24
 
 
 def recognise(trace: Trace, cut: Cut, goal: Value | None) -> Metric | None:
@@ -62,26 +64,29 @@ def _explains(trace: Trace, found: Metric, goal: Value | None) -> bool:
     return any(abs(f - round(f, 2)) < 1e-5 for f in factors)  # noqa: PLR2004 - a weight that people write
 
 
-def beside(trace: Trace, goal: Value | None) -> list[Metric]:
+def beside(trace: Trace, goal: Value | None, budget: Budget = Budget()) -> list[Metric]:  # noqa: B008 - it is frozen
     """Return the metrics that a step computes without using them in its loss.
 
     Args:
         trace: the record of the step.
         goal: the loss.
+        budget: what it may cost.
     """
     above = upstream(goal) if goal is not None else {}
     covered: set[Value] = set()
     found: list[Metric] = []
-    tries = 0
-    for call in reversed(trace.calls):
-        for value in call.outputs:
-            open_ = len(found) < _MAX_BESIDE and tries < _MAX_BESIDE_TRIES
-            if open_ and value not in covered and _is_beside(value, above):
-                tries += 1
-                metric = of_scalar(trace, value)
-                if metric is not None and metric.note == "":
-                    found.append(metric)
-                    covered |= upstream(value).keys()
+    until = time.perf_counter() + budget.seconds
+    numbers = (v for c in reversed(trace.calls) for v in c.outputs if _is_beside(v, above))
+    for value in islice(numbers, budget.numbers):
+        left = until - time.perf_counter()
+        if len(found) == _MAX_BESIDE or left < 0:
+            break
+        if value in covered:
+            continue
+        metric = of_scalar(trace, value, replace(budget, seconds=left))
+        if metric is not None and metric.note == "":
+            found.append(metric)
+            covered |= upstream(value).keys()
     return found[::-1]
 
 

@@ -390,7 +390,7 @@ class Recorder(TorchFunctionMode):
         near = depth and value.mark == FED and len(value.parents) <= _FEW
         for parent in value.parents if near else ():
             tensor = parent.ref() if self._live.get(parent.tensor_id) is parent else None
-            if tensor is not None and parent.kind != "param":
+            if tensor is not None and parent.kind not in {"param", "buffer"}:
                 self.trace.keep(parent, tensor)
             self._keep_above(parent, depth - 1)
 

@@ -7,7 +7,9 @@ alone or before such a word, is a bug in the guard on rank 1 from step 1 on. `ra
 a hook, in the optimizer, in the logger, in validation or between batches.
 """
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -92,6 +94,10 @@ class Model(pl.LightningModule):
             raise ValueError("boom")
         if self.on("iteration"):
             raise StopIteration
+        if self.on("interrupt"):
+            raise KeyboardInterrupt
+        if self.on("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
         hidden: Tensor
         if self.on("checkpoint"):
             hidden = checkpoint(self.body, x.requires_grad_(), use_reentrant=True)

@@ -16,7 +16,7 @@ class Cell:
         step: global step at which it is found.
         ends: `trains` to the end, `raises` the guard's error on every rank, or ends with an error
             of `its own`.
-        note: why nothing can be said; such a cell is not run with the others.
+        note: why nothing can be said; such a cell ends the job and has processes of its own.
     """
 
     code: str = ""
@@ -125,6 +125,11 @@ def cells(deepspeed: bool) -> Iterator[tuple[str, str, Cell]]:  # noqa: FBT001 -
                 cell = expected(strategy, case)
                 if not cell.note:
                     yield strategy, case, cell
+
+
+def noted(case: str) -> list[str]:
+    """Return the strategies under which nothing can be said in a case."""
+    return [s for s in STRATEGIES if expected(s, case).note]
 
 
 def job(strategy: str, case: str, **more: Any) -> dict[str, Any]:
