@@ -19,6 +19,7 @@ from pytorch_lightning.loggers.logger import Logger
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Times = dict[str, dict[int, float]]  # treatment -> round -> seconds a step
 RESULTS = Path(__file__).parent / "results"
 WARM = 14  # steps of each treatment that do not count: a guard looks closer at the first ten
 QUIET: dict[str, Any] = {
@@ -165,6 +166,7 @@ class Treatment:
     enter: Callable[[pl.LightningModule], None] = lambda _: None
     leave: Callable[[pl.LightningModule], None] = lambda _: None
     fresh: Callable[[], Sequence[pl.Callback]] | None = None  # new callbacks for every block
+    every: int = 1  # takes part in every so many rounds: what costs twice a step needs few
 
 
 class Alternate(pl.Callback):
@@ -179,10 +181,16 @@ class Alternate(pl.Callback):
 
     def __init__(self, treatments: Sequence[Treatment], block: int, rounds: int) -> None:
         self.treatments, self.block, self.rounds = treatments, block, rounds
-        self.times: dict[str, list[float]] = {t.name: [] for t in treatments}
-        self._turns = [t for r in range(rounds) for t in (treatments, treatments[::-1])[r % 2]]
+        self.times: Times = {t.name: {} for t in treatments}
+        self._turns = [
+            (r, t)
+            for r in range(rounds)
+            for t in (treatments, treatments[::-1])[r % 2]
+            if r % t.every == t.every - 1
+        ]
         self._marks: list[float] = []
         self._now: Treatment | None = None
+        self._round = 0
 
     @property
     def steps(self) -> int:
@@ -209,8 +217,8 @@ class Alternate(pl.Callback):
         if self._now is not None:
             self._now.leave(pl_module)
             times = [b - a for a, b in pairwise(self._marks)]
-            self.times[self._now.name].append(statistics.median(times[1:] or times))
-        self._now = self._turns[turn] if turn < len(self._turns) else None
+            self.times[self._now.name][self._round] = statistics.median(times[1:] or times)
+        self._round, self._now = self._turns[turn] if turn < len(self._turns) else (0, None)
         callbacks = self._now.callbacks if self._now is not None else ()
         if self._now is not None and self._now.fresh is not None:
             callbacks = self._now.fresh()
@@ -260,21 +268,23 @@ def alternate(
         max_steps=turns.steps, log_every_n_steps=50,
     )  # fmt: skip
     trainer.fit(Training(net), Repeat(net.batch, turns.steps))  # type: ignore[arg-type]
-    turns.times = {name: times[warm:] for name, times in turns.times.items()}
+    turns.times = {
+        name: {r: seconds for r, seconds in times.items() if r >= warm}
+        for name, times in turns.times.items()
+    }
     turns.rounds = rounds
     return turns
 
 
-def ratios(
-    times: Mapping[str, Sequence[float]], name: str, base: str = "plain"
-) -> dict[str, float]:
+def ratios(times: Times, name: str, base: str = "plain") -> dict[str, float]:
     """Compare the blocks of a treatment with the blocks of the plain training, round by round."""
-    pairs = sorted(a / b for a, b in zip(times[name], times[base], strict=True))
+    mine, theirs = times[name], times[base]
+    pairs = sorted(mine[r] / theirs[r] for r in mine if r in theirs)
     return {
         "median": round(statistics.median(pairs), 4),
         "low": round(pairs[len(pairs) // 4], 4),
         "high": round(pairs[-len(pairs) // 4 - 1], 4),
-        "ms": round(1000 * statistics.median(times[name]), 4),
+        "ms": round(1000 * statistics.median(mine.values()), 4),
     }
 
 

@@ -4,6 +4,8 @@
 import ast
 import functools
 from collections.abc import Iterator, Sequence
+from types import CodeType
+from typing import NamedTuple
 
 from lightning_gradguard.source import Site, Stack
 from lightning_gradguard.syntax import (
@@ -14,6 +16,7 @@ from lightning_gradguard.syntax import (
     function_node,
     node_at,
     targets_of,
+    tree,
 )
 
 __all__ = ["depends", "operand_depends"]
@@ -44,7 +47,102 @@ def depends(source: Stack, target: Stack, known: frozenset[Site] = _NO_SITES) ->
     if origin is goal:
         return True
     taint = _taint(scope, origin, known)
-    return any(contains(n, goal) for n in taint.decided) or taint.feeds(goal)
+    if any(contains(n, goal) for n in taint.decided) or taint.feeds(goal):
+        return True
+    return _read_later(source, target, known)
+
+
+def _read_later(
+    source: Stack, target: Stack, known: frozenset[Site], goal: ast.AST | None = None
+) -> bool:
+    """Say whether a function below the common one keeps the value where the target reads it.
+
+    What a function puts on an object or into a global outlives its call; other functions find it
+    there, by the same attribute or the same name.
+    """
+    frames = {site[0] for site in target}
+    inner = (site for site in source if site[0] not in frames)
+    kept = frozenset(k for site in inner for k in _kept(site, known))
+    common = {site[0] for site in source}
+    for site in target if kept else ():
+        scope, node = function_node(site[0]), goal or node_at(site)
+        if scope is None or node is None:
+            continue
+        if _reader(scope, _spellings(kept, site[0]), known).feeds(node):
+            return True
+        if site[0] in common:
+            break
+    return False
+
+
+class _Kept(NamedTuple):
+    """A name that outlives the call in which it got its value.
+
+    Attributes:
+        name: the attribute, or the global.
+        attribute: it is an attribute.
+        owner: class of the method that has put it on its `self`; else empty.
+    """
+
+    name: str
+    attribute: bool = False
+    owner: str = ""
+
+
+@functools.lru_cache(maxsize=512)
+def _kept(site: Site, known: frozenset[Site]) -> frozenset[_Kept]:
+    """Return the attributes and globals that carry the value made at a position."""
+    code = site[0]
+    scope, origin = function_node(code), node_at(site)
+    if scope is None or origin is None:
+        return frozenset()
+    local = {*code.co_varnames, *code.co_cellvars}
+    found = set()
+    for spelled in _taint(scope, origin, known).names:
+        holder, dot, name = spelled.rpartition(":")[2].rpartition(".")
+        if dot:
+            found.add(
+                _Kept(name, attribute=True, owner=_class_of(code) if holder == "self" else "")
+            )
+        elif name not in local:
+            found.add(_Kept(name))
+    return frozenset(found)
+
+
+def _spellings(kept: frozenset[_Kept], code: CodeType) -> frozenset[str]:
+    """Return how a function may spell what was kept: `name`, `.attribute` or `self.attribute`."""
+    found = {f".{k.name}" if k.attribute else k.name for k in kept}
+    mine = (k for k in kept if k.attribute and _is_same_self(k.owner, code))
+    return frozenset(found.union(f"self.{k.name}" for k in mine))
+
+
+def _is_same_self(owner: str, code: CodeType) -> bool:
+    """Say whether `self` of a method may be the object on which a value was put."""
+    cls = _class_of(code)
+    return not owner or owner == cls or _are_kin(owner, cls, code.co_filename)
+
+
+def _class_of(code: CodeType) -> str:
+    return code.co_qualname.rpartition(".")[0]
+
+
+@functools.lru_cache(maxsize=512)
+def _are_kin(one: str, other: str, filename: str) -> bool:
+    """Say whether two classes are bases of each other, or of a third one in the same file."""
+    module = tree(filename)
+    classes = [n for n in (ast.walk(module) if module else ()) if isinstance(n, ast.ClassDef)]
+    bases = {c.name: {dotted(b).rpartition(".")[2] for b in c.bases} - {c.name} for c in classes}
+
+    def line(name: str) -> set[str]:
+        """Return a class and all its bases."""
+        return {name}.union(*(line(b) for b in bases.get(name, ())))
+
+    return any({one, other} <= line(name) for name in bases)
+
+
+@functools.lru_cache(maxsize=512)
+def _reader(scope: ast.AST, kept: frozenset[str], known: frozenset[Site]) -> "_Taint":
+    return _Taint(scope, None, known, kept)
 
 
 def operand_depends(
@@ -63,7 +161,8 @@ def operand_depends(
     if operand is None:
         return None
     taint = _taint(scope, origin, known)
-    return taint.feeds(operand) if operand is goal else taint.reaches(operand)
+    found = taint.feeds(operand) if operand is goal else taint.reaches(operand)
+    return found or _read_later(source, target, known, operand)
 
 
 def _nodes(source: Stack, target: Stack) -> tuple[ast.AST, ast.AST, ast.AST] | None:
@@ -96,16 +195,28 @@ class _Taint:
     Attributes:
         names: names and dotted attributes that carry the value, as `_Scopes` spells them.
         decided: statements that run or not because of it.
+
+    Args:
+        scope: the function.
+        origin: the expression, `None` for a value from elsewhere.
+        known: as in `depends`.
+        kept: how the function may read the value from elsewhere, as `_spellings` has it.
     """
 
-    def __init__(self, scope: ast.AST, origin: ast.AST, known: frozenset[Site]) -> None:
-        self._scope, self._origin = scope, origin
+    def __init__(
+        self,
+        scope: ast.AST,
+        origin: ast.AST | None,
+        known: frozenset[Site],
+        kept: frozenset[str] = frozenset(),
+    ) -> None:
+        self._scope, self._origin, self._kept = scope, origin, kept
         self._known = _known_nodes(scope, known)
         self._spell = _Scopes(scope).spell
         self.names: set[str] = set()
         self.decided: list[ast.AST] = []
-        if isinstance(getattr(origin, "ctx", None), ast.Store):  # a generator is unpacked here
-            self._take([origin])
+        if origin is not None and isinstance(getattr(origin, "ctx", None), ast.Store):
+            self._take([origin])  # a generator is unpacked here
         before = None
         while before != (before := (len(self.names), len(self.decided))):
             for node in ast.walk(scope):
@@ -117,7 +228,7 @@ class _Taint:
 
     def feeds(self, node: ast.AST) -> bool:
         """Say whether the value takes part in an expression, whatever that returns."""
-        if node is self._origin:
+        if node is self._origin or (self._kept and _reads(node, self._kept)):
             return True
         if isinstance(node, (ast.Name, ast.Attribute)) and self._spell(node) in self.names:
             return True
@@ -147,6 +258,16 @@ class _Taint:
 
     def _take(self, targets: Sequence[ast.AST]) -> None:
         self.names.update(self._spell(base) for t in targets for base in _bases(t))
+
+
+def _reads(node: ast.AST, kept: frozenset[str]) -> bool:
+    """Say whether an expression reads a value that another function has kept."""
+    if not isinstance(getattr(node, "ctx", None), ast.Load):
+        return False
+    if isinstance(node, ast.Attribute):
+        bare = isinstance(node.value, ast.Name) and node.value.id == "self"
+        return f"{'self' if bare else ''}.{node.attr}" in kept
+    return isinstance(node, ast.Name) and node.id in kept
 
 
 @functools.lru_cache(maxsize=512)
@@ -222,6 +343,8 @@ def _bases(target: ast.AST) -> Iterator[ast.AST]:
         yield target
     elif isinstance(target, (ast.Subscript, ast.Starred)):
         yield from _bases(target.value)
+    elif isinstance(target, ast.Call) and isinstance(target.func, ast.Attribute):
+        yield from _bases(target.func.value)  # what an object hands out belongs to it
     elif isinstance(target, (ast.Tuple, ast.List)):
         for element in target.elts:
             yield from _bases(element)

@@ -55,6 +55,10 @@ def attribute_span(cls: type, attribute: str) -> Span | None:
         for child in ast.walk(node):
             if _defines(child, attribute):
                 return _span_in(owner, child)
+        for method in _methods(node):
+            if method.name == attribute:  # a cached property
+                made = [n for n in ast.walk(method) if isinstance(n, ast.Return)]
+                return _span_in(owner, made[-1] if made else method)
     return None
 
 

@@ -456,7 +456,7 @@ def _saved_facts(node: Node) -> dict[str, Any]:
     return facts
 
 
-def _is_closed(node: Node, grads: _Grads) -> bool:
+def _is_closed(node: Any, grads: _Grads) -> bool:  # noqa: ANN401 - torch types no call of it
     """Say whether an operation that got a zero gradient would have stopped any other as well."""
     try:
         with torch.no_grad():

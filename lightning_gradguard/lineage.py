@@ -83,8 +83,6 @@ class Cut:
     def stack(self) -> Stack:
         """Return where it happens: the switch of the grad mode, or the call."""
         off = self.call.off
-        if self.call.func is None and self.call.name in _WRAPPERS:
-            return _wrapped_at(self.call)
         if off is not None and off.how == FUNCTION:
             return self.call.stack[1:] or self.call.stack
         return off.stack if off is not None and off.stack else self.call.stack
@@ -127,13 +125,17 @@ class Lineage:
     Args:
         trace: the record of a step.
         judged: names of the parameters that an optimizer trains.
+        manual: a step may have several losses, each sent back by itself.
 
     Cost: linear in the number of calls, and only paid once something is wrong.
     """
 
-    def __init__(self, trace: Trace, judged: Collection[str]) -> None:
-        self.trace = trace
+    def __init__(self, trace: Trace, judged: Collection[str], *, manual: bool = False) -> None:
+        self.trace, self.manual = trace, manual
         self.judged = frozenset(judged)
+        for call in trace.calls:
+            if call.func is None and call.name in _WRAPPERS:
+                call.stack = _wrapped_at(call)
         self.reached = self._reached(trace.losses)
         self._links: dict[int, list[Call]] | None = None
         self._backlinks: dict[int, list[Call]] = {}
@@ -392,7 +394,8 @@ class Lineage:
         inside = self.ancestors(goals)
         cuts = self.cuts(goals)
         sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
-        sources = [v for v in sources if self.connected(v) or not _is_kept_out(cuts.get(v, ()))]
+        if self.manual:  # another loss of the step has yet to train them
+            sources = [v for v in sources if self.connected(v) or not _is_kept_out(cuts.get(v, ()))]
         if any(not self.connected(v) for v in sources):
             return Term(call, position, value, ())  # their own finding says it all
         every = {c.site: c for s in sources for c in self.main_cuts(s.name, cuts.get(s, ()), goals)}

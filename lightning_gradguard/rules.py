@@ -1217,7 +1217,7 @@ _RULES = (
         ),
         limits=(
             "Needs at least 2 ranks; the example is silent on one. A rank that returns `None` "
-            "runs no backward pass at all and cannot be compared with the others in that step."
+            "is ended by Lightning with an error of its own, which the other ranks are told."
         ),
         sources=(_DDP,),
     ),

@@ -22,6 +22,8 @@ __all__ = ["Clock", "LateShelf", "Sampler", "Shelf", "Track", "can_sample"]
 _SAMPLES = 16
 # Up to here copying a whole gradient is cheaper than making a view of it.
 _SMALL = 1024
+# From here on putting gradients of one shape together by themselves is cheaper.
+_PILE = 4
 # Up to here reading gradients one by one is cheaper than gathering them.
 _FEW = 32
 # Steps after which parameters that were alive in all of them are looked at in turn.
@@ -151,7 +153,7 @@ class Sampler:
     Args:
         params: parameters on one device, whose gradients have their shapes and types.
 
-    Cost: 0.7 us a gradient of up to 1,024 values, 1 us a larger one, and 30 us.
+    Cost: 0.2 us a gradient of up to 1,024 values, 1 us a larger one, and 30 us.
     """
 
     def __init__(self, params: Sequence[Tensor]) -> None:
@@ -172,7 +174,10 @@ class _Part:
     """The gradients of one type."""
 
     def __init__(self, members: list[int], params: Sequence[Tensor]) -> None:
-        self.small = [i for i in members if params[i].numel() <= _SMALL]
+        self._piles, self._rest = _piles(
+            [i for i in members if params[i].numel() <= _SMALL], params
+        )
+        self.small = [i for pile in (*self._piles, self._rest) for i in pile]
         self.large = [i for i in members if params[i].numel() > _SMALL]
         self._strides = [params[i].numel() // _SAMPLES for i in self.large]
         sizes = [params[i].numel() for i in self.small]
@@ -182,19 +187,45 @@ class _Part:
             for start, size in zip(starts, sizes, strict=False)
             for k in range(_SAMPLES)
         ]
-        self._places = torch.tensor(places, device=params[members[0]].device) if places else None
+        self._places = _moved(torch.tensor(places), params[members[0]].device) if places else None
 
     def table(self, grads: Sequence[Tensor]) -> Tensor:
         """Return samples[n, 16] as floating point numbers of at least 32 bits."""
         found = []
         if self._places is not None:
-            flat = _flatten([grads[i] for i in self.small])
+            flat = self._all_small(grads)
             found.append(flat.index_select(0, self._places).view(-1, _SAMPLES))
         if self.large:
             rows = zip(self.large, self._strides, strict=True)
             found.append(torch.stack([_spread(grads[i], stride) for i, stride in rows]))
         table = found[0] if len(found) == 1 else torch.cat(found)
         return table.float() if table.element_size() < 4 else table  # noqa: PLR2004
+
+    def _all_small(self, grads: Sequence[Tensor]) -> Tensor:
+        """Return all values of the small gradients."""
+        parts = [torch.cat([grads[i] for i in pile]).reshape(-1) for pile in self._piles]
+        if self._rest:
+            parts.append(_flatten([grads[i] for i in self._rest]))
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _piles(small: Sequence[int], params: Sequence[Tensor]) -> tuple[list[list[int]], list[int]]:
+    """Sort out what can be put together as it is, without making a view of each first."""
+    by_shape: dict[torch.Size | None, list[int]] = {}
+    for index in small:
+        shape = params[index].shape
+        by_shape.setdefault(shape[1:] if shape else None, []).append(index)
+    rest = by_shape.pop(None, [])
+    piles = list(by_shape.values())
+    lone = [i for pile in piles if len(pile) < _PILE for i in pile]
+    return [pile for pile in piles if len(pile) >= _PILE], [*rest, *lone]
+
+
+def _moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor on a device, without waiting for it."""
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def _spread(grad: Tensor, stride: int) -> Tensor:

@@ -116,6 +116,7 @@ def _has_logits(metric: Metric, texts: Texts) -> bool:
         return False
     return (
         metric.decision is None
+        or metric.scores not in metric.decision.inputs
         or 0.0 in metric.decision.constants
         or metric.decision.name in {"sign", "sgn", "heaviside"}
     )

@@ -56,7 +56,17 @@ MUTATORS = frozenset(
 _SUPPRESSION = re.compile(r"#\s*gradguard:\s*ignore\[([A-Z0-9,\s]*)\]")
 _COMPREHENSIONS = frozenset({"<listcomp>", "<genexpr>", "<setcomp>", "<dictcomp>"})
 _NAMESPACES = frozenset(
-    {"torch", "F", "nn.functional", "torch.nn.functional", "np", "torch.linalg"}
+    {
+        "torch",
+        "F",
+        "nn",
+        "nn.functional",
+        "torch.nn",
+        "torch.nn.functional",
+        "np",
+        "torch.linalg",
+        "torch.autograd",
+    }
 )
 
 
@@ -373,7 +383,9 @@ def _functions(filename: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [n for n in _nodes(filename) if isinstance(n, FUNCTIONS)]
 
 
-def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]) -> list[Span]:
+def calls_in_file(
+    filename: str, names: Iterable[str], *, outside: Iterable[str], keyword: str = ""
+) -> list[Span]:
     """Return the spans of calls with one of the names in a file, some functions left out."""
     wanted, skipped = set(names), set(outside)
     return [
@@ -382,6 +394,7 @@ def calls_in_file(filename: str, names: Iterable[str], *, outside: Iterable[str]
         if function.name not in skipped
         for node in ast.walk(function)
         if isinstance(node, ast.Call) and called_name(node) in wanted
+        if not keyword or any(k.arg == keyword for k in node.keywords)
     ]
 
 

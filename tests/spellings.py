@@ -331,7 +331,7 @@ def jaccard_of_sklearn(z: Tensor, y: Tensor) -> Tensor:
 def r2_of_sklearn(z: Tensor, y: Tensor) -> Tensor:
     from sklearn.metrics import r2_score
 
-    return torch.from_numpy(np.asarray(1 - r2_score(y.numpy(), z.detach().numpy())))
+    return torch.tensor(1 - r2_score(y.numpy(), z.detach().numpy()))
 
 
 # -- boxes
@@ -500,6 +500,11 @@ def dead_units(z: Tensor, y: Tensor) -> Tensor:
     return (z.relu() == 0).all(0).float().mean() + (z.relu() == 0).float().mean()
 
 
+def parity_gap(z: Tensor, y: Tensor) -> Tensor:
+    decided = (z >= 0).float()
+    return (decided[y == 0].mean() - decided[y == 1].mean()).abs()
+
+
 DOUBLES: dict[str, tuple[Step, str]] = {
     "codebook usage": (codebook_usage, "classes"),
     "clipped ratios": (clip_share, "values"),
@@ -526,5 +531,6 @@ DOUBLES: dict[str, tuple[Step, str]] = {
     "gate by threshold": (lambda z, y: ((z > 0.3) * (y - 0.2) ** 2).sum(), "values"),  # noqa: PLR2004
     "margin as number": (lambda z, y: leaf((z.max(1).values - z.min(1).values).mean().item()), "classes"),
     "temperature": (lambda z, y: leaf(math.exp(min(z.abs().mean().item(), 4.6))), "classes"),
+    "parity gap": (parity_gap, "bits"),
     "log of norm": (lambda z, y: leaf(10 * math.log10(z.norm().item())), "values"),
 }  # fmt: skip

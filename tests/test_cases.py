@@ -19,10 +19,9 @@ CASES = {
 # Case -> why the guard is wrong about it. A repair makes the test fail until the row is deleted.
 KNOWN_MISSES: dict[str, str] = {
     "broken/383_prototypes_fixed_at_init": "the cut happens in `__init__`, which is not traced",
-    "broken/695_set_storage_of_input": "`set_` moves a storage, not a value",
-    "broken/801_iou_loss_of_disjoint_boxes": "the product is blamed, not the clamp that made zeros",
     "broken/820_laplacian_of_relu_network": "a term whose graph carries zeros only",
     "broken/849_feature_loss_teacher_twice": "a term of frozen parts only has no cut",
+    "broken/1122_lru_cached_kernel": "a leaf that only a cache holds is known by no module",
     "healthy/953_adaptive_computation_time": "a count of steps looks like a cut term",
     "broken/607_image_through_a_file": "values leave and come back through a file",
     "broken/621_thread_pool_without_grad": "other threads are not traced",

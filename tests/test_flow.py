@@ -308,3 +308,59 @@ class TestLife:
         assert flow.live_leaves(0)
         dead = watch(nn.Parameter(torch.ones(3)).round().sum(), {})
         assert not dead.live_leaves(0)
+
+
+class TestBarrier:
+    """Nodes that stand on every way to a leaf."""
+
+    @staticmethod
+    def names(loss: Tensor, params: dict[str, Tensor]) -> list[str]:
+        """Return the nodes behind which nothing arrives, for a rounded or closed operation."""
+        flow = watch(loss, params)
+        found = flow.barrier(
+            flow.view.params["w"],
+            lambda k: k.name.startswith("Round") or bool(k.facts.get("closed")),
+        )
+        return [kill.name for kill in found]
+
+    def test_one_way_is_barred(self) -> None:
+        """The node is found although only a zero has arrived there."""
+        params = weights(w=(3,))
+        assert self.names((params["w"].round() * 0.0).sum(), params) == ["RoundBackward0"]
+
+    def test_a_free_way_leaves_none(self) -> None:
+        """One way around is enough."""
+        params = weights(w=(3,))
+        assert self.names((params["w"].round() + params["w"]).sum(), params) == []
+
+    def test_closed_gate_is_known_without_a_gradient(self) -> None:
+        """What got a zero is asked what it would have made of anything else."""
+        params = weights(w=(3,))
+        closed = torch.relu(-1 - params["w"].abs())
+        assert self.names((closed * 0.0).sum(), params) == ["ReluBackward0"]
+
+    def test_open_gate_is_none(self) -> None:
+        """An operation that would let a gradient through is no barrier."""
+        params = weights(w=(3,))
+        assert self.names((torch.relu(params["w"].abs() + 1) * 0.0).sum(), params) == []
+
+
+class Deaf(torch.autograd.Function):
+    """Hands nothing on."""
+
+    @staticmethod
+    def forward(_ctx: Any, x: Tensor) -> Tensor:
+        """Return the input times two."""
+        return x * 2
+
+    @staticmethod
+    def backward(_ctx: Any, *_grads: Tensor) -> None:
+        """Return no gradient."""
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_refusal_is_found_whatever_arrives(factor: float) -> None:
+    """A node that hands none on is to blame, even if it got a zero."""
+    params = weights(w=(3,))
+    flow = watch((Deaf.apply(params["w"]) * factor).sum(), params)
+    assert [k.name for k in flow.refusals(flow.view.params["w"])] == ["DeafBackward"]

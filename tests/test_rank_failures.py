@@ -237,7 +237,7 @@ UNHEARD = {
         table.job("fsdp2", "raise_after@1+2", limit=15, guard={"agree_every_n_steps": 50}),
         1,
     ),
-    "stop": (table.job("ddp", "stop@1+1", limit=15, trainer={"max_steps": 6}), 1),
+    "stop": (table.job("ddp", "stop@1+1", limit=40, trainer={"max_steps": 6}), 1),
 }
 
 

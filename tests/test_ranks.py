@@ -17,12 +17,22 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from lightning_gradguard import Span
 from lightning_gradguard.cadence import cadence
-from lightning_gradguard.ranks import merge_findings, words
+from lightning_gradguard.ranks import (
+    Answer,
+    Event,
+    LostRankError,
+    Note,
+    Ranks,
+    UnsentError,
+    merge_findings,
+    words,
+)
 from lightning_gradguard.reach import Link, digest, reached
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
 from lightning_gradguard.uneven import Uneven
@@ -443,6 +453,56 @@ def test_launchers(tmp_path: Path, launcher: str) -> None:
 
 
 # -- parts, on one process
+
+
+def _store() -> Any:
+    return dist.HashStore()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def line() -> Iterator[Ranks]:
+    """Return the line of a job that has one rank."""
+    dist.init_process_group("gloo", store=_store(), rank=0, world_size=1)
+    try:
+        yield Ranks(5.0)
+    finally:
+        dist.destroy_process_group()
+
+
+class TestLine:
+    """What goes over the line between the ranks, and what cannot."""
+
+    def test_hands_on_what_it_gets(self, line: Ranks) -> None:
+        """Notes, things, states and sums."""
+        note = Note(Event.STEP, 5, 2**55)
+        assert line.compare(note) == Answer(note, note)
+        assert line.gather({"a": [1]}) == [{"a": [1]}]
+        assert line.largest([-1, 0, 127]) == [-1, 0, 127]
+        assert line.total([1.5]) == [1.5]
+
+    def test_what_cannot_be_sent_is_an_error_on_every_rank(self, line: Ranks) -> None:
+        """The rank takes part all the same; otherwise the others would wait for it."""
+        with pytest.raises(UnsentError, match="rank 0 cannot send what it has to say"):
+            line.gather(lambda: 1)
+        assert line.gather(1) == [1]
+
+    def test_is_closed_once_and_for_all(self, line: Ranks) -> None:
+        """Nothing of the guard goes over the job's own group after that."""
+        line.close()
+        line.close()
+        with pytest.raises(LostRankError, match="taken down"):
+            line.gather(1)
+        with pytest.raises(LostRankError, match="taken down"):
+            line.compare(Note(Event.FAILED), wait=1.0)
+
+    def test_waits_for_ranks_without_a_guard_for_a_while(self) -> None:
+        """The other rank of this job never comes."""
+        dist.init_process_group("fake", store=_store(), rank=0, world_size=2)
+        try:
+            with pytest.raises(LostRankError, match="came within 0 s; `GradGuard` must be among"):
+                Ranks(0.4)
+        finally:
+            dist.destroy_process_group()
 
 
 class TestReached:

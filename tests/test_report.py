@@ -462,7 +462,7 @@ class TestReport:
         record = report.to_dict()
         assert record["schema_version"] == 1
         assert set(record) == {
-            *("schema_version", "coverage", "limits", "trained", "total", "step"),
+            *("schema_version", "coverage", "limits", "offers", "trained", "total", "step"),
             *("traced_calls", "seen_calls", "trace_ms", "diagnostics"),
         }
         with pytest.raises(ValueError, match="expected a report with schema_version 1, got 2"):

@@ -61,12 +61,18 @@ class Marks:
         return value
 
 
-def depends(body: str) -> bool | None:
-    """Run a function body and ask whether `mark("to")` depends on `mark("from")`."""
+def run_marked(body: str) -> dict[str, Stack]:
+    """Run a function body and return where its marks stood."""
     marks = Marks()
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     run(f"def step(mark):\n{lines}")["step"](marks)
-    return dataflow.depends(marks.stacks["from"], marks.stacks["to"])
+    return marks.stacks
+
+
+def depends(body: str) -> bool | None:
+    """Run a function body and ask whether `mark("to")` depends on `mark("from")`."""
+    stacks = run_marked(body)
+    return dataflow.depends(stacks["from"], stacks["to"])
 
 
 class TestExpressions:
@@ -130,6 +136,24 @@ class TestExpressions:
     def test_literal_arguments_are_seen(self, call: str, expected: bool) -> None:  # noqa: FBT001
         """A call that is made from literals brings no value back."""
         assert syntax.reflows(site_of(call, n=3)) is expected
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ("w = Wrap(1)\nmark('to', w)", "Wrap(1)"),
+            ("mark('to', Wrap(2))", "Wrap(2)"),
+            ("w = Wrap(1)\nw = Wrap(2)\nmark('to', w)", "Wrap(2)"),
+            ("w = Wrap(1)\nmark('to', 3)\nv = w", None),
+            ("w = (1,)\nmark('to', w)", None),
+        ],
+    )
+    def test_maker_is_the_call_that_an_operand_comes_from(
+        self, body: str, expected: str | None
+    ) -> None:
+        """It stands in the expression, or assigns what the expression reads."""
+        site = run_marked(f"Wrap = lambda v: v\n{body}")["to"][0]
+        made = syntax.maker_of(site, "Wrap")
+        assert (None if made is None else syntax.expression(made)) == expected
 
     def test_two_functions_of_one_name_are_told_apart(self) -> None:
         """The first line decides which definition a code object came from."""
@@ -209,11 +233,29 @@ class TestDepends:
             "a = mark('from')\nb = 2\nmark('to', b)",
             "values = [mark('from')]\nothers = []\nothers.append(1)\nmark('to', others)",
             "if mark('from') > 1:\n    print(end='')\nmark('to', 3)",
+            "a = [v for v in [mark('from')]]\nb = (lambda v: mark('to', v))(1)",
+            "a = [v for v in [mark('from')]]\nv = 2\nmark('to', v)",
         ],
     )
     def test_value_goes_nowhere(self, body: str) -> None:
         """Something else is used."""
         assert depends(body) is False
+
+    @pytest.mark.parametrize(
+        ("body", "expected"),
+        [
+            ("a = mark('from')\nb = mark('on', a)\nmark('to', b)", False),
+            ("a = mark('from')\nb = mark('on', a)\nmark('to', a)", True),
+            ("mark('to', mark('on', mark('from')))", False),
+            ("a = 1\na += mark('on', mark('from'))\nmark('to', a)", False),
+        ],
+    )
+    def test_known_results_carry_nothing_on(self, body: str, expected: bool) -> None:  # noqa: FBT001
+        """What is known to return no plain value ends the way, though not for its own arguments."""
+        marks = run_marked(body)
+        known = frozenset({marks["on"][0]})
+        assert dataflow.depends(marks["from"], marks["to"], known) is expected
+        assert dataflow.depends(marks["from"], marks["on"], known) is True
 
     def test_functions_without_a_common_caller_are_unknown(self) -> None:
         """Two stacks that share no function say nothing."""

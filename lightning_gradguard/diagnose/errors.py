@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from lightning_gradguard import syntax
+from lightning_gradguard.diagnose.nonfinite import broken_derivative
 from lightning_gradguard.diagnose.places import code_of, loss_span, span_at
 from lightning_gradguard.diagnose.refused import (
     inference_values,
@@ -119,6 +120,40 @@ def _backward_of(scene: Scene, name: str) -> Span | None:
     return None
 
 
+def _recomputed(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+    code = code_of(scene.model, "training_step")
+    names = {"checkpoint", "checkpoint_sequential"}
+    calls = syntax.calls_in_file(code.co_filename, names, outside=()) if code else []
+    return refused_backwards(
+        scene,
+        "a checkpointed function does something else when it is run again",
+        calls[0] if calls else raised_at,
+        op="torch.utils.checkpoint.checkpoint",
+        repair="let the function depend on its arguments alone: no counters, no other random state",
+    )
+
+
+def _anomaly(scene: Scene, match: re.Match[str], _: Span | None) -> Sequence[Diagnostic]:
+    """GG204 where anomaly detection raises in the midst of a backward pass."""
+    view = scene.trace.losses[-1] if scene.trace.losses else None
+    nodes = [i for i, n in enumerate(view.names) if n == match.group(1)] if view else []
+    if view is None or not nodes:
+        return []
+    seqs = {i: s for s, i in view.seqs.items()}
+    kills = [k for f in scene.flows if f.view is view for k in f.broke()]  # infinities, too
+    at = view.seqs.get(kills[0].seq) if kills else None
+    node = at if at is not None else min(nodes, key=lambda i: -seqs.get(i, -1))
+    below, stack = {node}, [node]
+    while stack:
+        for child in view.children[stack.pop()]:
+            if child >= 0 and child not in below:
+                below.add(child)
+                stack.append(child)
+    names = [n for n, i in view.params.items() if i in below]
+    call = scene.trace.call_of(seqs.get(node, -1))
+    return broken_derivative(scene, call, names, match.group(1))
+
+
 # What torch says -> who knows the line. The first pattern that fits decides.
 _ERRORS: tuple[tuple[str, Finder], ...] = (
     (r"derivative (?:for|of) '?(?:aten::)?(\w+)(?:: \w+)?'? is not implemented", _underived),
@@ -130,6 +165,8 @@ _ERRORS: tuple[tuple[str, Finder], ...] = (
     (r"backward through the graph a second time", lambda scene, _, at: kept_graphs(scene, at)),
     (r"grad can be implicitly created only for", _unscalar),
     (r"[Ff]unction (\w+)Backward returned an (?:incorrect number|invalid gradient)", _bad_function),
+    (r"torch.utils.checkpoint: |[Rr]ecomputed values", _recomputed),
+    (r"Function '(\w+)' returned nan values", _anomaly),
     (r"marked with @once_differentiable", _once),
     (r"appears to not have been used in the graph", _unreachable),
 )  # fmt: skip

@@ -4,11 +4,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lightning_gradguard import advice, definitions, ops
+from lightning_gradguard import advice, definitions, ops, syntax
 from lightning_gradguard.diagnose.cuts import cut_cause, cut_span, group_by_cut, leaves_torch, op_of
 from lightning_gradguard.diagnose.kills import backward_span, killer
 from lightning_gradguard.diagnose.places import (
     called_from,
+    code_of,
     inside_package,
     is_users,
     owner_of,
@@ -158,8 +159,36 @@ def _function_kills(scene: Scene, names: Sequence[str]) -> list[tuple[Kill, tupl
     return [(kill, tuple(dict.fromkeys(group))) for kill, group in groups.values()]
 
 
+def _partial_backwards(scene: Scene) -> list[Span]:
+    """Return the calls of a backward pass, in the user's file, that name their `inputs`."""
+    code = code_of(scene.model, "training_step")
+    if code is None:
+        return []
+    names = {"backward", "manual_backward"}
+    return syntax.calls_in_file(code.co_filename, names, outside=(), keyword="inputs")
+
+
+def _left_out(scene: Scene, names: tuple[str, ...], spans: Sequence[Span]) -> Diagnostic:
+    return finding(
+        "GG104",
+        scene,
+        severity=Severity.ERROR,
+        params=names,
+        slots={"op": "backward(inputs=...)", "parameters": phrase(names)},
+        op="torch.Tensor.backward",
+        span=spans[0].labelled("computes the gradients of its `inputs` only"),
+        related=tuple(spans[1:]),
+        cause="these parameters are not among the `inputs` of the backward pass",
+        evidence=no_grad_evidence(scene),
+        help="leave `inputs` out, or add these parameters to it",
+    )
+
+
 def _vanished(scene: Scene, kill: Kill, names: tuple[str, ...]) -> Diagnostic:
     op, stack = killer(scene, kill)
+    partial = _partial_backwards(scene) if scene.trace.function_call(kill.seq) is None else []
+    if partial:
+        return _left_out(scene, names, partial)
     return finding(
         "GG104",
         scene,

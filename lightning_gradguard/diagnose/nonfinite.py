@@ -70,6 +70,24 @@ def nonfinite_gradients(
     ]
 
 
+def broken_derivative(
+    scene: Scene, call: Call | None, names: Sequence[str], node: str
+) -> list[Diagnostic]:
+    """GG204 for the operation that anomaly detection has named."""
+    op = call.public if call is not None else function_of(node)
+    return [
+        _nonfinite(
+            scene,
+            call,
+            op,
+            params=tuple(names),
+            slots={"subject": f"the gradient of {phrase(tuple(names))}"},
+            cause=f"the forward pass is finite, but the derivative of `{op}` is not",
+            effect="anomaly detection raises, so no parameter is trained by this step",
+        )
+    ]
+
+
 def nonfinite_values(scene: Scene, seen: Sequence[tuple[Call, str]]) -> list[Diagnostic]:
     """GG204 where a step raises for a value that is not finite, before any gradient is there.
 

@@ -141,7 +141,7 @@ def _has_room(value: Value, shape: tuple[int, ...]) -> bool:
 
 def _overwrites(call: Call, output: Value) -> bool:
     if output.kind == "param":
-        return call.name.endswith("_") and call.off is not None
+        return call.off is not None or not call.name.endswith("_")  # or rescaled as it is read
     return any(v.tensor_id == output.tensor_id for v in call.inputs)
 
 

@@ -49,7 +49,8 @@ class Scene:
     def lineage(self) -> Lineage:
         """Return the queries on the trace, made once."""
         if not self._lineage:
-            self._lineage.append(Lineage(self.trace, self.judged.keys()))
+            keys, manual = self.judged.keys(), not self.automatic
+            self._lineage.append(Lineage(self.trace, keys, manual=manual))
         return self._lineage[0]
 
 

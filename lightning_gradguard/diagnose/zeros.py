@@ -160,7 +160,6 @@ def _zero(scene: Scene, kill: Kill | None, names: tuple[str, ...]) -> Diagnostic
     )
 
 
-
 def _places(scene: Scene, kill: Kill | None, call: Call | None, stack: Stack) -> tuple[Span, ...]:
     """Return the further places that a zero has to do with."""
     backward = backward_span(scene, kill) if kill is not None else ()

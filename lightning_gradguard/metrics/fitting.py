@@ -39,6 +39,7 @@ _DRAWS = 8
 _MIN_DRAWS = 5
 _EXACT = 1e-4
 _CLOSE = 0.04
+_SMOOTHED = 0.15  # how far a smoothed metric may lie from the slope of the plain one
 _SAME = 1e-9
 
 
@@ -222,7 +223,8 @@ def _choose(
         residual, factor, constant = _line(values, numbers)
         if residual < _EXACT:
             return residual, key, factor, constant
-        if residual < _CLOSE and (best is None or residual < 0.8 * best[0]):
+        plain = any(math.isclose(abs(factor), size, rel_tol=_SMOOTHED) for size in (1.0, 100.0))
+        if plain and residual < _CLOSE and (best is None or residual < 0.8 * best[0]):
             best = residual, key, factor, constant
     return best
 

@@ -15,6 +15,7 @@ __all__ = [
     "PRODUCTS",
     "ROUNDS",
     "SIGNS",
+    "SIZES",
     "STEPS",
 ]
 
@@ -90,5 +91,6 @@ LOGS = frozenset(
     ]
 )
 PRODUCTS = frozenset(["mul", "__mul__", "__rmul__", "multiply", "mul_"])
+SIZES = frozenset({"abs", "absolute", "abs_", "__abs__"})
 POWERS = frozenset({"pow", "__pow__"})
 BITS = frozenset({"binary", "multilabel", "channels"})

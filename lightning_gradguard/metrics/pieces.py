@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import islice
 
-from lightning_gradguard.metrics.operations import DIFFERS
+from lightning_gradguard.metrics.operations import DIFFERS, SIZES
 from lightning_gradguard.trace import FED, FREE, HARD, Call, Trace, Value
 
 __all__ = [
@@ -200,11 +200,25 @@ def hard_scalars(
 ) -> list[Value]:
     """Return the cut-off scalars on the way to the goal or out of torch, the nearest first."""
     if goal is not None and goal in below:
-        inside = [v for v in below if v in above and v.mark == HARD and _is_scalar(v)]
+        open_ = _upstream_of_sizes(goal)
+        inside = [v for v in below if v in open_ and v.mark == HARD and _is_scalar(v)]
         return sorted(inside, key=lambda v: (above[v], moment(v)))[:_MAX_SCALARS]
     leaving = [c.inputs[0] for c in trace.calls if c.is_exit and c.inputs and c.inputs[0] in below]
     last = [v for v in dict.fromkeys(reversed(leaving)) if v.mark == HARD and _is_scalar(v)]
     return last[:_MAX_SCALARS]
+
+
+def _upstream_of_sizes(goal: Value) -> set[Value]:
+    """Return what flows into a goal, but not by way of the size of a number, which is no metric."""
+    seen, stack = {goal}, [goal]
+    while stack:
+        value = stack.pop()
+        is_size = value.call is not None and value.call.name in SIZES and _is_scalar(value)
+        for parent in () if is_size else _read(value):
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return seen
 
 
 def _is_scalar(value: Value) -> bool:

@@ -54,6 +54,7 @@ USUAL = {
         EXITS
         | REBINDS
         | IN_PLACE_DUNDERS
+        | {"embedding", "embedding_bag"}  # they rescale their table where `max_norm` is set
         | {"register_hook", "backward", "_set_grad_enabled", "__get__", "__set__", "__deepcopy__"}
     ).items()
     if func not in IGNORED

@@ -62,7 +62,7 @@ class Value:
         if kind == "param":
             self.mark = FED
         self.tensor_id = id(tensor)
-        self.shape = tuple(tensor.shape) if kind != "param" or is_materialised(tensor) else ()
+        self.shape = shape_of(tensor) if kind != "param" or is_materialised(tensor) else ()
         self.dtype = tensor.dtype
         self.rg = tensor.requires_grad
         self.seq = sequence_number(tensor) if self.rg else -1
@@ -274,6 +274,13 @@ def sequence_number(tensor: Tensor) -> int:
     except RuntimeError:  # a view whose base was changed in a way that torch forbids
         return -1
     return -1 if node is None else int(node._sequence_nr())  # noqa: SLF001
+
+
+def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape of a tensor; a ragged one has a length only, and -1 for the rest."""
+    if tensor.is_nested:
+        return (int(tensor.size(0)), *([-1] * (tensor.dim() - 1)))
+    return tuple(tensor.shape)
 
 
 def is_materialised(tensor: Tensor) -> bool:

@@ -20,6 +20,7 @@ from lightning_gradguard import ops
 from lightning_gradguard.source import capture
 from lightning_gradguard.trace.arguments import collect, constant_of, recipe_of
 from lightning_gradguard.trace.book import Book, storage_of
+from lightning_gradguard.trace.compiled import listen
 from lightning_gradguard.trace.functions import DATA_GETTERS, IGNORED, SHARING, USUAL
 from lightning_gradguard.trace.model import (
     FED,
@@ -31,6 +32,7 @@ from lightning_gradguard.trace.model import (
     Trace,
     Value,
     sequence_number,
+    shape_of,
     version_of,
 )
 from lightning_gradguard.trace.places import Places
@@ -40,12 +42,14 @@ from lightning_gradguard.trace.surroundings import (
     library_name,
     take_out,
 )
-from lightning_gradguard.trace.writes import mark_of, write, written
+from lightning_gradguard.trace.writes import mark_of, rescaled, write, written
 from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, Usual, pack
 
 __all__ = ["DEFAULT_CALL_LIMIT", "Recorder"]
 
 DEFAULT_CALL_LIMIT = 200_000
+# Their second result counts elements; it is made of the second argument alone.
+_LENGTHS_SECOND = frozenset({"_pack_padded_sequence", "_pad_packed_sequence"})
 _FEW = 3  # parents of a value that was selected or reshaped
 
 
@@ -105,6 +109,7 @@ class Recorder(TorchFunctionMode):
         self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
         self._swift = not (self._check_values or self._depth or self._is_over())
         self._places.resume()
+        self._deafen = listen(self._told)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -113,7 +118,16 @@ class Recorder(TorchFunctionMode):
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
+        self._deafen()
         take_out(self, self._depth)
+
+    def _told(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:  # noqa: ANN401 - whatever torch returns
+        """Record a call that no function mode hears of."""
+        if self._is_over() or get_ident() != self._thread:
+            return func(*args, **kwargs)
+        return self._record(func, name, args, kwargs)
 
     def forget(self) -> None:
         """Drop what was needed only while the step ran."""
@@ -242,7 +256,7 @@ class Recorder(TorchFunctionMode):
         last = call.last_seq = _sequence()
         value: Value = _new(Value)
         value.call, value.tensor_id, value.dtype = call, id(out), out.dtype
-        value.shape = shape = out.shape
+        value.shape = shape = shape_of(out) if out.is_nested else out.shape
         rg = value.rg = out.requires_grad
         if not rg:
             value.seq = -1
@@ -348,6 +362,7 @@ class Recorder(TorchFunctionMode):
         elif isinstance(out, (tuple, list, dict)):
             collect((out,), results)
         changed = written(call, tensors, versions, args, kwargs, results)
+        changed += rescaled(self._book, tensors, versions, changed)
         noted = call.is_exit or call.name == "register_hook"
         if not changed and not results and not noted:
             self.trace.passed += 1
@@ -382,7 +397,7 @@ class Recorder(TorchFunctionMode):
         elif call.inputs:
             return
         for value, tensor in zip(call.outputs, results, strict=False):
-            if call.inputs or not tensor.shape:
+            if call.inputs or not value.shape:
                 self.trace.keep(value, tensor)
 
     def _keep_above(self, value: Value, depth: int = 4) -> None:
@@ -402,6 +417,8 @@ class Recorder(TorchFunctionMode):
             call.structure = True
         elif call.name in FIRST_ONLY:
             value.parents = call.inputs[:1]
+        elif position and call.name in _LENGTHS_SECOND:
+            value.parents = call.inputs[1:]
         else:
             value.parents = call.inputs
         value.mark = mark_of(call, value)
@@ -439,6 +456,8 @@ def _caller() -> FrameType | None:
 
 def _asks_for_inf(call: Call) -> bool:
     """Say whether a call was given an infinity, as a mask of attention scores is."""
+    if not call.inputs:  # a constant of the user's own
+        return True
     given = (*call.constants, *call.keywords.values())
     return any(isinstance(c, float) and math.isinf(c) for c in given)
 

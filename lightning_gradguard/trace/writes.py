@@ -7,10 +7,10 @@ from torch import Tensor
 
 from lightning_gradguard.trace.book import Book
 from lightning_gradguard.trace.functions import IN_PLACE_DUNDERS, OVERWRITES, REBINDS
-from lightning_gradguard.trace.model import FED, FREE, HARD, Call, Value
+from lightning_gradguard.trace.model import FED, FREE, HARD, Call, Value, version_of
 from lightning_gradguard.usual import STEPS
 
-__all__ = ["mark_of", "write", "written"]
+__all__ = ["mark_of", "rescaled", "write", "written"]
 
 
 def written(  # noqa: PLR0913, PLR0917 - the same
@@ -40,6 +40,18 @@ def written(  # noqa: PLR0913, PLR0917 - the same
         return changed[:1]
     moved = versions[0] >= 0 and tensors[0]._version != versions[0]  # noqa: SLF001
     return tensors[:1] if moved else []
+
+
+def rescaled(
+    book: Book, tensors: list[Tensor], versions: list[int], changed: list[Tensor]
+) -> list[Tensor]:
+    """Return parameters that a call rewrote on the way, as an embedding does with `max_norm`."""
+    known = {id(t) for t in changed}
+    return [
+        t
+        for t, version in zip(tensors, versions, strict=True)
+        if id(t) in book.param_ids and id(t) not in known and version_of(t) != version >= 0
+    ]
 
 
 def write(book: Book, call: Call, tensor: Tensor) -> None:

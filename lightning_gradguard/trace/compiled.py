@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that torch keeps from function modes: scripted functions, and the making of ragged tensors.
+
+While a step is recorded two entries of torch are replaced by ones that tell the recorder first.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+__all__ = ["listen"]
+
+_Told = Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def listen(tell: _Told) -> Callable[[], None]:
+    """Have the calls told, and return what puts torch's own entries back.
+
+    Args:
+        tell: gets the function, its name and its arguments, and returns what the function returns.
+    """
+    scripted: Any = torch.jit.ScriptFunction
+    nested: Any = vars(torch._C)["_nested"]  # noqa: SLF001 - where `torch.nested.nested_tensor` leads
+    call, make = scripted.__call__, nested.nested_tensor
+
+    def scripted_call(function: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return tell(_named(call, function), function.name, args, kwargs)
+
+    def nested_tensor(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return tell(make, "nested_tensor", args, kwargs)
+
+    def restore() -> None:
+        scripted.__call__, nested.nested_tensor = call, make
+
+    scripted.__call__, nested.nested_tensor = scripted_call, nested_tensor
+    return restore
+
+
+def _named(call: Callable[..., Any], function: Any) -> Callable[..., Any]:  # noqa: ANN401
+    """Return a scripted function as a plain one, which says its name without a module."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return call(function, *args, **kwargs)
+
+    run.__name__ = run.__qualname__ = function.name
+    run.__module__ = ""
+    return run
