@@ -67,6 +67,7 @@ bench: $(DEVELOP)  ## measure the cost of the guard and write it into README and
 	$(SERIAL) $(BIN)/python benchmarks/trace.py
 	$(SERIAL) $(BIN)/python benchmarks/growth.py
 	$(SERIAL) $(BIN)/python benchmarks/startup.py
+	$(SERIAL) $(BIN)/python benchmarks/routing.py
 	$(BIN)/python benchmarks/tables.py
 
 check: $(DEVELOP)  ## formatting, lint and types

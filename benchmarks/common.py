@@ -257,7 +257,11 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def alternate(
-    net: nn.Module, treatments: Sequence[Treatment], block: int, rounds: int
+    net: nn.Module,
+    treatments: Sequence[Treatment],
+    block: int,
+    rounds: int,
+    training: type[Training] = Training,
 ) -> Alternate:
     """Train a network while treatments take turns; return the times."""
     pl.seed_everything(0, verbose=False)
@@ -267,7 +271,7 @@ def alternate(
         **QUIET, accelerator="auto", devices=1, logger=Memory(), callbacks=[turns],
         max_steps=turns.steps, log_every_n_steps=50,
     )  # fmt: skip
-    trainer.fit(Training(net), Repeat(net.batch, turns.steps))  # type: ignore[arg-type]
+    trainer.fit(training(net), Repeat(net.batch, turns.steps))  # type: ignore[arg-type]
     turns.times = {
         name: {r: seconds for r, seconds in times.items() if r >= warm}
         for name, times in turns.times.items()
@@ -283,7 +287,7 @@ def ratios(times: Times, name: str, base: str = "plain") -> dict[str, float]:
     return {
         "median": round(statistics.median(pairs), 4),
         "low": round(pairs[len(pairs) // 4], 4),
-        "high": round(pairs[-len(pairs) // 4 - 1], 4),
+        "high": round(pairs[-(len(pairs) // 4) - 1], 4),
         "ms": round(1000 * statistics.median(mine.values()), 4),
     }
 

@@ -121,6 +121,7 @@ class _Finding:
 
     @classmethod
     def of(cls, diagnostic: Diagnostic) -> _Finding:
+        """Prepare a diagnostic for the template."""
         return cls(
             diagnostic,
             _lines(diagnostic),
@@ -262,6 +263,7 @@ def _bars(gradients: Sequence[Gradient]) -> list[dict[str, Any]]:
     high = max(math.ceil(math.log10(max(values))), low + 1) if values else 0
 
     def share(value: float) -> float:
+        """Say how far along the scale a value lies, in per cent."""
         return 100 * (math.log10(value) - low) / (high - low) if value > 0 else 0.0
 
     return [

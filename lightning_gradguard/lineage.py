@@ -341,21 +341,29 @@ class Lineage:
         if self._links is not None:
             return
         self._links = {}
-        tainted = self.from_params()
-        exits = [c for c in self.trace.calls if c.is_exit and c.inputs and c.inputs[0] in tainted][
-            :_MAX_EXITS
-        ]
-        if not exits:
+        if not any(c.is_exit for c in self.trace.calls):
             return
+        tainted = {v for n, v in self.trace.params.items() if n in self.judged}
         entries = [c for c in self.trace.calls if _takes_python(c)]
-        self._known = frozenset(c.stack[0] for c in self.trace.calls if _gives_tensors(c))
-        for leaving in exits:
-            later = [e for e in entries if e.index > leaving.index]
-            links = [e for e in later if _linked(leaving, e, self._known)]
-            if links:
-                self._links[leaving.index] = links
-            for entry in links:
-                self._backlinks.setdefault(entry.index, []).append(leaving)
+        left = 0
+        for call in self.trace.calls:
+            back = call.index in self._backlinks
+            if back or not tainted.isdisjoint(call.inputs):
+                tainted.update(o for o in call.outputs if back or not tainted.isdisjoint(o.parents))
+            if call.is_exit and call.inputs and call.inputs[0] in tainted and left < _MAX_EXITS:
+                left += 1
+                self._link_exit(call, entries)
+
+    def _link_exit(self, leaving: Call, entries: list[Call]) -> None:
+        """Tie one exit to the later calls that its plain value goes into."""
+        if not self._known:
+            self._known = frozenset(c.stack[0] for c in self.trace.calls if _gives_tensors(c))
+        later = [e for e in entries if e.index > leaving.index]
+        links = [e for e in later if _linked(leaving, e, self._known)]
+        if links and self._links is not None:
+            self._links[leaving.index] = links
+        for entry in links:
+            self._backlinks.setdefault(entry.index, []).append(leaving)
 
     # -- terms
 

@@ -79,7 +79,7 @@ def _mode(text: str) -> str:
 
 
 def _percentage(text: str) -> float:
-    value = float(text)
+    value = float(text) if text.replace(".", "", 1).isdecimal() else -1.0
     if not 0 <= value <= 100:  # noqa: PLR2004  # per cent
         import argparse
 

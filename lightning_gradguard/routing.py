@@ -68,6 +68,8 @@ def plan_route(trace: Trace, metric: Metric) -> Plan | str:
         trace: the step in which it was recognised.
         metric: what was recognised.
     """
+    if metric.kind in {"share", "sides", "boxes"}:
+        return "torchmetrics has no class that takes its two sides as they are"
     if metric.scores is None or metric.target is None:
         return "its scores and target could not be told apart"
     if metric.kind == "text":
@@ -288,7 +290,7 @@ class Routing:
         values: dict[str, float] = {}
         for name, metric in metrics.items():
             if metric.update_called or gather is not None:
-                values |= dict(_flat(f"gradguard/{name}", metric.compute()))
+                values |= dict(_flat(f"gradguard/{name}", _computed(metric)))
             metric.reset()
         return values
 
@@ -439,6 +441,13 @@ def _moved(content: Any, device: torch.device) -> Any:  # noqa: ANN401
     if isinstance(content, Tensor):
         return content.detach().clone().to(device)
     return [_moved(c, device) for c in content]
+
+
+def _computed(metric: Any) -> Any:  # noqa: ANN401
+    """Return the value over the epoch; of one value a sample, the mean."""
+    value = metric.compute()
+    each = getattr(metric, "multidim_average", "") == "samplewise" and isinstance(value, Tensor)
+    return value.mean() if each else value
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, float]]:  # noqa: ANN401

@@ -141,10 +141,12 @@ def _wrapped(base: Any, module: nn.Module, loss: Callable[..., Tensor]) -> Any: 
             self._orig_mod = module  # a name that the guard leaves out
 
         def training_step(self, batch: Any, batch_idx: int) -> Tensor:  # noqa: ANN401, ARG002
+            """Compute the loss as the caller has said."""
             inputs, *rest = batch if isinstance(batch, list | tuple) else (batch,)
             return loss(self._orig_mod(inputs), *rest)
 
         def configure_optimizers(self) -> torch.optim.Optimizer:
+            """Train what is not frozen."""
             return torch.optim.SGD([p for p in module.parameters() if p.requires_grad], lr=1e-3)
 
     if not any(param.requires_grad for param in module.parameters()):

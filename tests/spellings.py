@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Further spellings of metrics, as they stand in training code, and further look-alikes."""
-# ruff: noqa: ARG005, D103
+# ruff: noqa: ARG001, ARG005, D103
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from shapes import MICRO, Shape, Step
 from torch import Tensor
 
 
-def leaf(value: Any) -> Tensor:  # noqa: ANN401
+def leaf(value: Any) -> Tensor:
     return torch.tensor(float(value), requires_grad=True)
 
 
@@ -54,7 +54,7 @@ def top_three_in_python(z: Tensor, y: Tensor) -> Tensor:
 
 def rank_of_target(z: Tensor, y: Tensor) -> Tensor:
     rank = (z > z.gather(1, y[:, None])).sum(1)
-    return 1 - (rank < 2).float().mean()  # noqa: PLR2004
+    return 1 - (rank < 2).float().mean()
 
 
 def fast_hist(z: Tensor, y: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def equal_tokens(z: Tensor, y: Tensor) -> Tensor:
 
 
 def tf_counts(z: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    p, t = torch.sigmoid(z) > 0.5, y.bool()  # noqa: PLR2004
+    p, t = torch.sigmoid(z) > 0.5, y.bool()
     return (p & t).sum(), (p & ~t).sum(), (~p & t).sum(), (~p & ~t).sum()
 
 
@@ -147,12 +147,12 @@ def logical_recall(z: Tensor, y: Tensor) -> Tensor:
 
 
 def numpy_jaccard(z: Tensor, y: Tensor) -> Tensor:
-    p, t = z.detach().numpy() > 0, y.numpy() > 0.5  # noqa: PLR2004
+    p, t = z.detach().numpy() > 0, y.numpy() > 0.5
     return leaf(1 - np.logical_and(p, t).sum() / np.logical_or(p, t).sum())
 
 
 def dice_of_masks(z: Tensor, y: Tensor) -> Tensor:
-    p = (z.sigmoid() > 0.5).float().flatten(1)  # noqa: PLR2004
+    p = (z.sigmoid() > 0.5).float().flatten(1)
     t = y.flatten(1)
     return 1 - (2 * (p * t).sum(1) / (p.sum(1) + t.sum(1))).mean()
 
@@ -193,11 +193,11 @@ def tau(z: Tensor, y: Tensor) -> Tensor:
 
 
 def concordance(z: Tensor, y: Tensor) -> Tensor:
-    order, n = 0, len(z)
+    order, n = torch.zeros(()), len(z)
     for i in range(n):
         for j in range(i + 1, n):
             order = order + ((z[i] > z[j]) == (y[i] > y[j])).float()
-    return 1 - order / (n * (n - 1) / 2)  # type: ignore[return-value, operator]
+    return 1 - order / (n * (n - 1) / 2)
 
 
 def hits_at(z: Tensor, y: Tensor) -> Tensor:
@@ -294,7 +294,7 @@ def of_sklearn(name: str, **options: Any) -> Step:
 
 
 def of_object(name: str, **options: Any) -> Step:
-    def step(z: Tensor, y: Tensor) -> Any:  # noqa: ANN401
+    def step(z: Tensor, y: Tensor) -> Any:
         import torchmetrics.classification as classes
         import torchmetrics.regression as values
 
@@ -353,7 +353,7 @@ def whole_boxes(z: Tensor, y: Tensor) -> Tensor:
 
 
 def found_boxes(z: Tensor, y: Tensor) -> Tensor:
-    return 1 - (overlap(corners(z), y / 100) > 0.5).float().mean()  # noqa: PLR2004
+    return 1 - (overlap(corners(z), y / 100) > 0.5).float().mean()
 
 
 C, F1 = "MulticlassAccuracy", "BinaryF1Score"
@@ -361,56 +361,101 @@ MICRO4 = {"num_classes": 4, **MICRO}
 SPELLINGS: dict[str, Shape] = {
     "hits in python": Shape(hits_in_python, "classes", C),
     "running total": Shape(running_total, "classes", C),
-    "difference": Shape(lambda z, y: 1 - (z.argmax(1) - y).eq(0).float().mean(), "classes", C, MICRO4),
-    "where hit": Shape(lambda z, y: 1 - torch.where(z.argmax(1) == y, 1.0, 0.0).mean(), "classes", C, MICRO4),
+    "difference": Shape(
+        lambda z, y: 1 - (z.argmax(1) - y).eq(0).float().mean(), "classes", C, MICRO4
+    ),
+    "where hit": Shape(
+        lambda z, y: 1 - torch.where(z.argmax(1) == y, 1.0, 0.0).mean(), "classes", C, MICRO4
+    ),
     "count of misses": Shape(
-        lambda z, y: torch.count_nonzero(z.argmax(1) - y) / len(y), "classes", C, MICRO4),
+        lambda z, y: torch.count_nonzero(z.argmax(1) - y) / len(y), "classes", C, MICRO4
+    ),
     "not equal": Shape(lambda z, y: (~(z.argmax(1) == y)).float().mean(), "classes", C, MICRO4),
     "logical not": Shape(
-        lambda z, y: torch.logical_not(torch.eq(torch.argmax(z, -1), y)).double().mean(), "classes", C),
+        lambda z, y: torch.logical_not(torch.eq(torch.argmax(z, -1), y)).double().mean(),
+        "classes",
+        C,
+    ),
     "is close": Shape(
-        lambda z, y: 1 - torch.isclose(z.argmax(1).float(), y.float()).float().mean(), "classes", C),
+        lambda z, y: 1 - torch.isclose(z.argmax(1).float(), y.float()).float().mean(), "classes", C
+    ),
     "best is one hot": Shape(best_is_one_hot, "classes", C + " MulticlassF1Score"),
     "bincount of hits": Shape(
-        lambda z, y: 1 - torch.bincount((z.argmax(1) == y).long(), minlength=2)[1] / len(y), "classes", C, MICRO4),
+        lambda z, y: 1 - torch.bincount((z.argmax(1) == y).long(), minlength=2)[1] / len(y),
+        "classes",
+        C,
+        MICRO4,
+    ),
     "selected": Shape(
-        lambda z, y: 1 - z.argmax(1)[z.argmax(1) == y].ge(0).sum() / len(y), "classes", C),
+        lambda z, y: 1 - z.argmax(1)[z.argmax(1) == y].ge(0).sum() / len(y), "classes", C
+    ),
     "rate of samples": Shape(
-        lambda z, y: 1 - (z.argmax(-1) == y).float().mean(1).mean(), "tokens", C),
+        lambda z, y: 1 - (z.argmax(-1) == y).float().mean(1).mean(), "tokens", C
+    ),
     "right by class": Shape(right_by_class, "classes", C, {"num_classes": 4, "average": "macro"}),
-    "argmin": Shape(lambda z, y: torch.cdist(z, torch.eye(4)).argmin(1).ne(y).float().mean(), "classes", C, MICRO4),
+    "argmin": Shape(
+        lambda z, y: torch.cdist(z, torch.eye(4)).argmin(1).ne(y).float().mean(),
+        "classes",
+        C,
+        MICRO4,
+    ),
     "in the first three": Shape(
         lambda z, y: 1 - (z.argsort(1, descending=True)[:, :3] == y[:, None]).any(1).float().mean(),
-        "classes", C, {"num_classes": 4, "top_k": 3, **MICRO}),
+        "classes",
+        C,
+        {"num_classes": 4, "top_k": 3, **MICRO},
+    ),
     "sum of the first two": Shape(
         lambda z, y: 1 - (z.topk(2)[1] == y.unsqueeze(1)).sum() / len(y),
-        "classes", C, {"num_classes": 4, "top_k": 2, **MICRO}),
+        "classes",
+        C,
+        {"num_classes": 4, "top_k": 2, **MICRO},
+    ),
     "top three in python": Shape(top_three_in_python, "classes", C),
     "rank of target": Shape(rank_of_target, "classes", C, {"num_classes": 4, "top_k": 2, **MICRO}),
-    "fast hist": Shape(fast_hist, "pixels", "MulticlassJaccardIndex", {"num_classes": 3, "average": "macro"}),
+    "fast hist": Shape(
+        fast_hist, "pixels", "MulticlassJaccardIndex", {"num_classes": 3, "average": "macro"}
+    ),
     "numpy hist": Shape(numpy_hist, "pixels", "MulticlassJaccardIndex"),
     "plain kappa": Shape(plain_kappa, "classes", "MulticlassCohenKappa", {"num_classes": 4}),
     "macro precision": Shape(
-        macro_precision, "classes", "MulticlassPrecision", {"num_classes": 4, "average": "macro"}),
+        macro_precision, "classes", "MulticlassPrecision", {"num_classes": 4, "average": "macro"}
+    ),
     "dice by class": Shape(dice_by_class, "pixels", "DiceScore"),
     "valid pixels": Shape(valid_pixels, "padded", C),
     "in-batch negatives": Shape(in_batch_negatives, "classes", C, same=False),
     "equal tokens": Shape(equal_tokens, "tokens", "MulticlassExactMatch", same=False),
     "no difference": Shape(
-        lambda z, y: (z.argmax(-1) != y).any(1).float().mean(), "tokens", "MulticlassExactMatch"),
+        lambda z, y: (z.argmax(-1) != y).any(1).float().mean(), "tokens", "MulticlassExactMatch"
+    ),
     "product of hits": Shape(
-        lambda z, y: 1 - (z.argmax(-1) == y).float().prod(1).mean(), "tokens", "MulticlassExactMatch"),
+        lambda z, y: 1 - (z.argmax(-1) == y).float().prod(1).mean(),
+        "tokens",
+        "MulticlassExactMatch",
+    ),
     "sign against sign": Shape(
-        lambda z, y: 1 - (torch.sign(z) == 2 * y - 1).float().mean(), "bits", "BinaryAccuracy", {}),
-    "margin": Shape(lambda z, y: 1 - (z * (2 * y - 1) > 0).float().mean(), "bits", "BinaryAccuracy", {}),
+        lambda z, y: 1 - (torch.sign(z) == 2 * y - 1).float().mean(), "bits", "BinaryAccuracy", {}
+    ),
+    "margin": Shape(
+        lambda z, y: 1 - (z * (2 * y - 1) > 0).float().mean(), "bits", "BinaryAccuracy", {}
+    ),
     "floor of a half more": Shape(
-        lambda z, y: ((z.sigmoid() + 0.5).floor() - y).abs().mean(), "bits", "BinaryAccuracy", {}),
+        lambda z, y: ((z.sigmoid() + 0.5).floor() - y).abs().mean(), "bits", "BinaryAccuracy", {}
+    ),
     "exclusive or": Shape(
-        lambda z, y: ((z > 0).long() ^ y.long()).float().mean(), "bits", "BinaryAccuracy BinaryHammingDistance"),
+        lambda z, y: ((z > 0).long() ^ y.long()).float().mean(),
+        "bits",
+        "BinaryAccuracy BinaryHammingDistance",
+    ),
     "heaviside": Shape(
-        lambda z, y: 1 - (torch.heaviside(z.detach(), torch.zeros(1)) == y).float().mean(), "bits", "BinaryAccuracy", {}),
+        lambda z, y: 1 - (torch.heaviside(z.detach(), torch.zeros(1)) == y).float().mean(),
+        "bits",
+        "BinaryAccuracy",
+        {},
+    ),
     "hard products": Shape(
-        lambda z, y: 1 - ((z > 0) * y + (z <= 0) * (1 - y)).mean(), "bits", "BinaryAccuracy", {}),
+        lambda z, y: 1 - ((z > 0) * y + (z <= 0) * (1 - y)).mean(), "bits", "BinaryAccuracy", {}
+    ),
     "f two": Shape(f_two, "bits", "BinaryFBetaScore", {"beta": 2.0}),
     "balanced bits": Shape(balanced_bits, "bits", C, {"num_classes": 2, "average": "macro"}),
     "youden": Shape(youden, "bits", C, {"num_classes": 2, "average": "macro"}),
@@ -421,7 +466,9 @@ SPELLINGS: dict[str, Shape] = {
     "dice of masks": Shape(dice_of_masks, "mask", "BinaryF1Score DiceScore"),
     "wrong labels a row": Shape(
         lambda z, y: ((z.sigmoid() > 0.5) != (y > 0)).sum(1).float().mean() / 5,
-        "labels", "MultilabelHammingDistance"),
+        "labels",
+        "MultilabelHammingDistance",
+    ),
     "real and fake": Shape(real_and_fake, "bits", "BinaryAccuracy", same=False),
     "real and fake targets": Shape(real_and_fake_targets, "bits", "BinaryAccuracy", same=False),
     "pairwise auc": Shape(pairwise_auc, "bits", "BinaryAUROC", {}),
@@ -438,12 +485,15 @@ SPELLINGS: dict[str, Shape] = {
     "numpy r2": Shape(numpy_r2, "values", "R2Score", same=False),
     "perplexity": Shape(perplexity, "classes", "Perplexity", same=False),
     "root error": Shape(root_error, "values", "MeanSquaredError", {"squared": False}, same=False),
-    "numpy percentage": Shape(numpy_percentage, "counts", "MeanAbsolutePercentageError", same=False),
+    "numpy percentage": Shape(
+        numpy_percentage, "counts", "MeanAbsolutePercentageError", same=False
+    ),
     "decibels": Shape(decibels, "values", "SignalNoiseRatio", same=False),
     "decibels of images": Shape(decibels, "mask", "PeakSignalNoiseRatio", same=False),
     "characters": Shape(characters, "tokens", "CharErrorRate", same=False),
     "rounded square": Shape(
-        lambda z, y: ((z.round() - y) ** 2).mean(), "counts", "MeanSquaredError", {}),
+        lambda z, y: ((z.round() - y) ** 2).mean(), "counts", "MeanSquaredError", {}
+    ),
     "within one": Shape(distance, "counts", "Accuracy BinaryAccuracy", same=False),
     "balanced of sklearn": Shape(balanced_accuracy_of_sklearn, "classes", C, same=False),
     "kappa of sklearn": Shape(kappa_of_sklearn, "classes", "MulticlassCohenKappa", same=False),
@@ -451,13 +501,17 @@ SPELLINGS: dict[str, Shape] = {
     "jaccard of sklearn": Shape(jaccard_of_sklearn, "labels", "MultilabelJaccardIndex", same=False),
     "r2 of sklearn": Shape(r2_of_sklearn, "values", "R2Score", same=False),
     "sklearn by attribute": Shape(of_sklearn("accuracy_score"), "classes", C, same=False),
-    "accuracy object": Shape(of_object("MulticlassAccuracy", num_classes=4), "classes", C, same=False),
+    "accuracy object": Shape(
+        of_object("MulticlassAccuracy", num_classes=4), "classes", C, same=False
+    ),
     "recall object": Shape(of_object("BinaryRecall"), "bits", "BinaryRecall", same=False),
     "auroc object": Shape(of_object("BinaryAUROC"), "bits", "BinaryAUROC", same=False),
-    "spearman object": Shape(of_object("SpearmanCorrCoef"), "values", "SpearmanCorrCoef", same=False),
+    "spearman object": Shape(
+        of_object("SpearmanCorrCoef"), "values", "SpearmanCorrCoef", same=False
+    ),
     "whole boxes": Shape(whole_boxes, "boxes", "IntersectionOverUnion", same=False),
     "found boxes": Shape(found_boxes, "boxes", "Accuracy BinaryAccuracy Recall", same=False),
-}  # fmt: skip
+}
 
 
 # -- look-alikes
@@ -470,7 +524,7 @@ def codebook_usage(z: Tensor, y: Tensor) -> Tensor:
 
 def clip_share(z: Tensor, y: Tensor) -> Tensor:
     ratio = (z - y).exp()
-    return ((ratio - 1).abs() > 0.2).float().mean()  # noqa: PLR2004
+    return ((ratio - 1).abs() > 0.2).float().mean()
 
 
 def expert_load(z: Tensor, y: Tensor) -> Tensor:
@@ -484,7 +538,7 @@ def hard_examples(z: Tensor, y: Tensor) -> Tensor:
 
 
 def sampled_reward(z: Tensor, y: Tensor) -> Tensor:
-    action = torch.distributions.Categorical(logits=z).sample()
+    action: Tensor = torch.distributions.Categorical(logits=z).sample()
     return -(y.float().add(1).log()[: len(action)] * (action > 1)).mean()
 
 
@@ -493,7 +547,9 @@ def balance_of_target(z: Tensor, y: Tensor) -> Tensor:
 
 
 def longest_run(z: Tensor, y: Tensor) -> Tensor:
-    return torch.tensor(float(max(len(s) for s in z.argmax(-1).tolist()) + z.argmax(-1).sum().item()))
+    return torch.tensor(
+        float(max(len(s) for s in z.argmax(-1).tolist()) + z.argmax(-1).sum().item())
+    )
 
 
 def dead_units(z: Tensor, y: Tensor) -> Tensor:
@@ -514,23 +570,40 @@ DOUBLES: dict[str, tuple[Step, str]] = {
     "balance of target": (balance_of_target, "classes"),
     "longest run": (longest_run, "tokens"),
     "dead units": (dead_units, "classes"),
-    "share of one class": (lambda z, y: (z.argmax(1) == 2).float().mean(), "classes"),  # noqa: PLR2004
+    "share of one class": (lambda z, y: (z.argmax(1) == 2).float().mean(), "classes"),
     "padding predicted": (lambda z, y: (z.argmax(-1) == 0).float().sum() / y.numel(), "tokens"),
     "agreement of halves": (
-        lambda z, y: (z[:12].argmax(1) == z[12:].argmax(1)).float().mean(), "classes"),
+        lambda z, y: (z[:12].argmax(1) == z[12:].argmax(1)).float().mean(),
+        "classes",
+    ),
     "confident and weighted": (
-        lambda z, y: ((z.softmax(1).max(1).values > 0.9).float() * y.float()).mean(), "classes"),  # noqa: PLR2004
-    "active units": (lambda z, y: (z.abs() > 1e-2).float().sum(1).mean(), "labels"),  # noqa: PLR2004
+        lambda z, y: ((z.softmax(1).max(1).values > 0.9).float() * y.float()).mean(),
+        "classes",
+    ),
+    "active units": (lambda z, y: (z.abs() > 1e-2).float().sum(1).mean(), "labels"),
     "detached mean": (lambda z, y: (z.detach() * y).mean(), "values"),
     "detached huber": (lambda z, y: F.huber_loss(z.detach(), y), "values"),
-    "expected reward": (lambda z, y: -(z.argmax(1).float() * y.float()).mean() / 7 + z.argmin(1).float().std(), "classes"),
+    "expected reward": (
+        lambda z, y: -(z.argmax(1).float() * y.float()).mean() / 7 + z.argmin(1).float().std(),
+        "classes",
+    ),
     "embedding of best": (
-        lambda z, y: F.mse_loss(torch.eye(4)[z.argmax(1)].cumsum(1), torch.rand(24, 4, generator=torch.Generator().manual_seed(0))), "classes"),
+        lambda z, y: F.mse_loss(
+            torch.eye(4)[z.argmax(1)].cumsum(1),
+            torch.rand(24, 4, generator=torch.Generator().manual_seed(0)),
+        ),
+        "classes",
+    ),
     "sparsity of both halves": (
-        lambda z, y: (z[:12] > 0).float().mean() + (z[12:] > 0).float().mean(), "bits"),
-    "gate by threshold": (lambda z, y: ((z > 0.3) * (y - 0.2) ** 2).sum(), "values"),  # noqa: PLR2004
-    "margin as number": (lambda z, y: leaf((z.max(1).values - z.min(1).values).mean().item()), "classes"),
+        lambda z, y: (z[:12] > 0).float().mean() + (z[12:] > 0).float().mean(),
+        "bits",
+    ),
+    "gate by threshold": (lambda z, y: ((z > 0.3) * (y - 0.2) ** 2).sum(), "values"),
+    "margin as number": (
+        lambda z, y: leaf((z.max(1).values - z.min(1).values).mean().item()),
+        "classes",
+    ),
     "temperature": (lambda z, y: leaf(math.exp(min(z.abs().mean().item(), 4.6))), "classes"),
     "parity gap": (parity_gap, "bits"),
     "log of norm": (lambda z, y: leaf(10 * math.log10(z.norm().item())), "values"),
-}  # fmt: skip
+}

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-MINE = [path for path in RESULTS if path.stem in {"overhead", "trace", "growth", "startup"}]
+MINE = [path for path in RESULTS if path.stem in {"overhead", "trace", "growth", "routing", "startup"}]
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from lightning_gradguard.metrics import Metric, recognise
 from lightning_gradguard.scores import Sample, rows
 from lightning_gradguard.trace import LossView, Recorder, Trace, walk
 
-
 EVERY = SHAPES | SPELLINGS
 NO_METRICS = LOOK_ALIKES | DOUBLES
 

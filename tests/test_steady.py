@@ -290,6 +290,26 @@ def test_session_notices_what_optimizers_hold() -> None:
     assert list(session.judged(optimizer)) == ["1.bias"]
 
 
+def test_values_are_remembered_under_the_names_of_the_user() -> None:
+    """A wrapper adds nothing to a name, in what is remembered as in what is judged."""
+    model = nn.Module()
+    model.add_module("_orig_mod", nn.Linear(2, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    session = Session(Settings(), Report())
+    session.attach(model, [optimizer], automatic=True, scaled=False)
+    session.lasting.remember_values()
+    assert set(session.lasting._samples) == set(session.judged()) == {"weight", "bias"}
+
+
+def test_samples_are_of_their_own_gradient() -> None:
+    """Whatever shapes come together, each sum is that of one gradient."""
+    shapes = [(2, 3), (), (5,), (4, 3), (3000,), (7, 3), (1, 3), (2, 2, 2), (6,), (1,), (9,)]
+    grads = [torch.full(shape, float(i + 1)) for i, shape in enumerate(shapes)]
+    sampler = Sampler(grads)
+    found = dict(zip(sampler.order, sampler.sums(grads).tolist(), strict=True))
+    assert found == {i: 16.0 * (i + 1) for i in range(len(shapes))}
+
+
 def test_replaced_parameters_are_let_go() -> None:
     """A parameter that optimizer and module have dropped is not kept alive by the looks at it."""
     model = nn.Linear(2, 2)

@@ -2,7 +2,6 @@
 """What a help prints runs: the loss has a gradient, the metric gives the number it claims."""
 
 import sys
-import warnings
 from types import CodeType, FrameType
 from typing import Any
 
@@ -116,13 +115,13 @@ def _namespace(
 ) -> dict[str, Any]:
     """Return the names that the printed lines may use, with scores that can be differentiated."""
     code = found.decision.stack[0][0] if found.decision is not None else None
-    step = names.get(getattr(shape.step, "__code__", None), {})  # type: ignore[call-overload]
+    mine = getattr(shape.step, "__code__", None)
+    step = names.get(mine, {}) if mine is not None else {}
     scores, target = step.get("z"), step.get("y")
     if not isinstance(scores, Tensor) or not isinstance(target, Tensor):
         sides = (n for n in names.values() if {"z", "y"} <= set(n))
         scores, target = next((n["z"], n["y"]) for n in sides)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        given = {"self": module, "batch_idx": 0, "F": F, "torch": torch, "torchmetrics": torchmetrics}
+    given = {"self": module, "batch_idx": 0, "preds": scores, "target": target}
     held = vars(sys.modules["shapes"]) | vars(sys.modules["spellings"]) | given
-    return held | {"preds": scores, "target": target, "z": scores, "y": target} | names.get(code, {})  # type: ignore[arg-type]
+    held |= {"F": F, "torch": torch, "torchmetrics": torchmetrics, "z": scores, "y": target}
+    return held | (names.get(code, {}) if code is not None else {})

@@ -15,8 +15,17 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-from lightning_gradguard.source import locate
-from lightning_gradguard.trace import FUNCTION, Call, Recorder, Trace, Value, public_name, walk
+from lightning_gradguard.source import Stack, capture, locate
+from lightning_gradguard.trace import (
+    FUNCTION,
+    Call,
+    Collector,
+    Recorder,
+    Trace,
+    Value,
+    public_name,
+    walk,
+)
 from lightning_gradguard.trace.book import Book
 
 
@@ -639,6 +648,120 @@ class TestMemory:
             return fresh + x
 
         assert Step(step).sources() == {"batch"}
+
+
+class Inner(nn.Module):
+    """Note where it was called from."""
+
+    def __init__(self, stacks: list[Stack]) -> None:
+        super().__init__()
+        self.stacks = stacks
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Note the frames, and compute."""
+        self.stacks.append(capture())
+        return x.exp()
+
+
+class Outer(nn.Module):
+    """Call another module from two lines, and once from a hook on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stacks: list[Stack] = []
+        self.inner = Inner(self.stacks)
+        self.inner.register_forward_hook(self.after)
+
+    def after(self, _module: nn.Module, _args: object, output: Tensor) -> Tensor:
+        """Compute where the inner module has ended, in the frame that runs it."""
+        self.stacks.append(capture())
+        return output.exp()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Call it from two lines."""
+        first = self.inner(x)
+        self.stacks.append(capture())
+        between = first.exp()
+        last: Tensor = self.inner(between)
+        return last + first
+
+
+class TestModules:
+    """Frames above a running module are read once."""
+
+    def test_stacks_are_those_of_single_looks(self) -> None:
+        """In modules, in their hooks and between them, every call has the frames that it had."""
+        outer = Outer()
+        trace = Step(lambda w, _: outer(w).sum() + outer(w).sum(), modules={"outer": outer}).trace
+        found = [c.stack for c in trace.calls if c.name == "exp"]
+        assert len(found) == len(outer.stacks) == 10
+        for mine, theirs in zip(found, outer.stacks, strict=True):
+            assert [code for code, _ in mine] == [code for code, _ in theirs]
+            assert mine[1:] == theirs[1:]
+
+    def test_recording_may_go_on_in_the_midst_of_a_module(self) -> None:
+        """Modules that ended while nobody looked are forgotten."""
+        outer = Outer()
+        w = nn.Parameter(torch.ones(2, 2))
+        recorder = Recorder({"w": w}, modules={"outer": outer})
+
+        class Leaving(nn.Module):
+            def forward(self, x: Tensor) -> Tensor:
+                recorder.__exit__(None, None, None)
+                return x
+
+        with recorder:
+            Leaving()(w)
+        with recorder:
+            outer(w)
+        found = [c.stack[1:] for c in recorder.trace.calls if c.name == "exp"]
+        assert found == [stack[1:] for stack in outer.stacks]
+
+
+class TestSharing:
+    """Who is in a storage."""
+
+    def test_the_gone_are_not_piled_up(self) -> None:
+        """Memory that is used again and again is shared by those alive only."""
+
+        def step(w: Tensor, _x: Tensor) -> Tensor:
+            total = w.sum()
+            for _ in range(200):
+                part = w.exp()
+                part.view(-1).add_(1.0)
+                total = total + part.sum()
+            return total
+
+        made = Step(step)
+        held = [v for v in made.recorder._book._stores.values() if isinstance(v, dict)]
+        assert all(len(members) <= 4 for members in held)
+
+
+class TestCollector:
+    """Python's garbage collector while a step is traced."""
+
+    def test_is_held_back_and_let_go(self) -> None:
+        """The counts come back, also when nobody says so."""
+        before = gc.get_threshold()
+        collector = Collector()
+        collector.calm()
+        collector.calm()
+        assert gc.get_threshold() > before
+        collector.restore()
+        assert gc.get_threshold() == before
+        collector.calm()
+        del collector
+        assert gc.get_threshold() == before
+
+    def test_counts_of_somebody_else_stay(self) -> None:
+        """Whoever sets them meanwhile is left alone."""
+        before = gc.get_threshold()
+        collector = Collector()
+        collector.calm()
+        gc.set_threshold(123, 4, 5)
+        collector.restore()
+        assert gc.get_threshold() == (123, 4, 5)
+        gc.set_threshold(*before)
 
 
 class TestSafety:

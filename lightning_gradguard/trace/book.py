@@ -20,6 +20,7 @@ from lightning_gradguard.trace.model import (
     Trace,
     Value,
     is_materialised,
+    is_wrapped,
     sequence_number,
 )
 from lightning_gradguard.trace.places import Places
@@ -291,6 +292,6 @@ def storage_of(tensor: Tensor) -> int:
 def _inside(tensor: Tensor) -> Tensor | None:
     """Return the tensor within the wrappers of `torch.vmap` and `torch.func`, if there are any."""
     inner = tensor
-    while _functorch.is_functorch_wrapped_tensor(inner):
+    while is_wrapped(inner):
         inner = _functorch.get_unwrapped(inner)
     return None if inner is tensor else inner

@@ -4,10 +4,13 @@
 While a step is recorded two entries of torch are replaced by ones that tell the recorder first.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from lightning_gradguard.trace.model import SCRIPTED
 
 __all__ = ["listen"]
 
@@ -25,10 +28,11 @@ def listen(tell: _Told) -> Callable[[], None]:
     call, make = scripted.__call__, nested.nested_tensor
 
     def scripted_call(function: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return tell(_named(call, function), function.name, args, kwargs)
+        run = _named(functools.partial(call, function), function.name, SCRIPTED)
+        return tell(run, function.name, args, kwargs)
 
     def nested_tensor(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return tell(make, "nested_tensor", args, kwargs)
+        return tell(_named(make, "nested_tensor", "torch.nested"), "nested_tensor", args, kwargs)
 
     def restore() -> None:
         scripted.__call__, nested.nested_tensor = call, make
@@ -37,12 +41,12 @@ def listen(tell: _Told) -> Callable[[], None]:
     return restore
 
 
-def _named(call: Callable[..., Any], function: Any) -> Callable[..., Any]:  # noqa: ANN401
-    """Return a scripted function as a plain one, which says its name without a module."""
+def _named(deed: Callable[..., Any], name: str, module: str) -> Callable[..., Any]:
+    """Return a function that says under which name users know it."""
 
     def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return call(function, *args, **kwargs)
+        return deed(*args, **kwargs)
 
-    run.__name__ = run.__qualname__ = function.name
-    run.__module__ = ""
+    run.__name__ = run.__qualname__ = name
+    run.__module__ = module
     return run

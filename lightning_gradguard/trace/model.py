@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch._C import _functorch
 
 from lightning_gradguard.source import Stack
 from lightning_gradguard.trace.arguments import constant_of
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     import weakref
 
 __all__ = [
-    "FED", "FREE", "FUNCTION", "HARD", "Call", "LossView", "Off", "Trace", "Value", "domain_of",
-    "is_materialised", "public_name", "sequence_number", "version_of",
+    "FED", "FREE", "FUNCTION", "HARD", "SCRIPTED", "Call", "LossView", "Off", "Trace", "Value",
+    "domain_of", "is_materialised", "is_wrapped", "public_name", "sequence_number", "shape_of",
+    "version_of",
 ]  # fmt: skip
 
 FUNCTION = "torch.autograd.Function"
+SCRIPTED = "__torch__"  # the module of a function that TorchScript has compiled
 FREE, FED, HARD = 0, 1, 2
 _KEPT_BYTES, _KEPT_TOTAL = 1 << 21, 1 << 23
 
@@ -178,7 +181,7 @@ class Trace:
 
     def keep(self, value: Value, tensor: Tensor) -> None:
         """Hold a small tensor of a cut chain until the backward pass of its loss begins."""
-        if tensor.layout is not torch.strided or value in self.kept:
+        if tensor.layout is not torch.strided or value in self.kept or is_wrapped(tensor):
             return
         size = tensor.numel() * tensor.element_size()
         if size > _KEPT_BYTES or self.kept_bytes + size > _KEPT_TOTAL:
@@ -254,6 +257,8 @@ def public_name(func: Any, name: str) -> str:  # noqa: ANN401
     if hasattr(torch.Tensor, bare) and _is_method(func):
         return f"torch.Tensor.{bare}"
     module = getattr(func, "__module__", None) or ""
+    if module == SCRIPTED:
+        return bare
     functional = not hasattr(torch, bare) and hasattr(torch.nn.functional, bare)
     if module.startswith("torch.nn.") or functional:
         return f"torch.nn.functional.{bare}"
@@ -281,6 +286,11 @@ def shape_of(tensor: Tensor) -> tuple[int, ...]:
     if tensor.is_nested:
         return (int(tensor.size(0)), *([-1] * (tensor.dim() - 1)))
     return tuple(tensor.shape)
+
+
+def is_wrapped(tensor: Tensor) -> bool:
+    """Say whether a tensor only exists within `torch.vmap` or `torch.func`: it cannot be read."""
+    return bool(_functorch.is_functorch_wrapped_tensor(tensor))
 
 
 def is_materialised(tensor: Tensor) -> bool:

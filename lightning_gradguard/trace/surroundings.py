@@ -14,7 +14,10 @@ from torch.utils._python_dispatch import _disable_current_modes
 from lightning_gradguard.source import caller_in, capture
 from lightning_gradguard.trace.model import Off
 
-__all__ = ["Collector", "describe_switch", "dispatch_modes", "library_name", "take_out", "unseen"]
+__all__ = [
+    "Collector", "describe_switch", "dispatch_modes", "leaves_block", "library_name", "take_out",
+    "unseen",
+]  # fmt: skip
 
 dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
 # A recorded call leaves a dozen objects behind, any other almost none.
@@ -79,6 +82,16 @@ def take_out(mode: TorchFunctionMode, depth: int) -> None:
             torch._C._pop_torch_function_stack()  # noqa: SLF001
     for other in reversed(above):
         torch._C._push_on_torch_function_stack(other)  # noqa: SLF001
+
+
+def leaves_block() -> bool:
+    """Say whether the grad mode is being put back at the end of a block or decorated function."""
+    frame = caller_in("/torch/autograd/grad_mode.py", 3)
+    while frame is not None and frame.f_code.co_filename.endswith("/torch/autograd/grad_mode.py"):
+        if frame.f_code.co_name == "__exit__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def describe_switch() -> Off:
