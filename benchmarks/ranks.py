@@ -26,9 +26,9 @@ import torch.distributed as dist
 from torch import nn
 
 from lightning_gradguard.audit import Audit
-from lightning_gradguard.cadence import cadence
+from lightning_gradguard.jobs.cadence import cadence
+from lightning_gradguard.jobs.reach import digest, reached
 from lightning_gradguard.ranks import Event, Note, Ranks
-from lightning_gradguard.reach import digest, reached
 
 WORLDS = (1, 2, 4)
 STATES = (100, 1000, 10_000, 100_000)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from lightning_gradguard import advice, scalars
-from lightning_gradguard.agreement import Agreement, meet
 from lightning_gradguard.gallery import Gallery
+from lightning_gradguard.jobs import Agreement, meet
 from lightning_gradguard.options import check_options
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import GradGuardError, Report, render

@@ -422,9 +422,7 @@ class Lineage:
         self._link()
         leaving = self._backlinks.get(call.index, [])
         return [
-            e
-            for e in leaving
-            if e.name != "__bool__" and _number_comes_from(e, call, self._known)
+            e for e in leaving if e.name != "__bool__" and _number_comes_from(e, call, self._known)
         ]
 
     def _spine(self, view: LossView) -> tuple[set[Value], list[_Part]]:

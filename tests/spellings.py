@@ -25,7 +25,7 @@ def hits_in_python(z: Tensor, y: Tensor) -> Tensor:
 
 
 def running_total(z: Tensor, y: Tensor) -> Tensor:
-    correct, total = 0, 0
+    correct, total = 0.0, 0
     _, predicted = torch.max(z.data, 1)
     total += y.size(0)
     correct += (predicted == y).sum().item()
@@ -82,7 +82,7 @@ def macro_precision(z: Tensor, y: Tensor) -> Tensor:
 
 
 def dice_by_class(z: Tensor, y: Tensor) -> Any:
-    p, dice = z.argmax(1), 0
+    p, dice = z.argmax(1), torch.zeros(())
     for c in range(3):
         a, b = (p == c).float(), (y == c).float()
         dice = dice + 2 * (a * b).sum() / (a.sum() + b.sum())
@@ -183,12 +183,13 @@ def rank_correlation(z: Tensor, y: Tensor) -> Tensor:
 def rank_covariance(z: Tensor, y: Tensor) -> Tensor:
     a, b = (torch.argsort(torch.argsort(v)).float() for v in (z, y))
     a, b = a - a.mean(), b - b.mean()
-    return 1 - (a * b).sum() / (a.norm() * b.norm())
+    product: Tensor = (a * b).sum() / (a.norm() * b.norm())
+    return 1 - product
 
 
 def tau(z: Tensor, y: Tensor) -> Tensor:
     n = len(z)
-    same = torch.sign(z[:, None] - z) * torch.sign(y[:, None] - y)
+    same: Tensor = torch.sign(z[:, None] - z) * torch.sign(y[:, None] - y)
     return -same.sum() / (n * (n - 1))
 
 

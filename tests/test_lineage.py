@@ -301,3 +301,57 @@ class TestTerms:
         assert term.value.call is not None
         assert term.value.call.name == "mean"
         assert marked(locate(term.cuts[0].stack[0])) == "(X @ w).argmax(1)"
+
+
+class TestUnseenCalls:
+    """Data goes on where the function mode sees nothing."""
+
+    @pytest.mark.parametrize(
+        ("step", "op"),
+        [
+            (lambda w: torch.vmap(torch.tanh)((X @ w).detach()).sum(), "torch.Tensor.detach"),
+            (lambda w: torch.func.vjp(torch.sin, (X @ w).detach())[0].sum(), "torch.Tensor.detach"),
+            (
+                lambda w: torch.vmap(lambda v: v.argmax().float())(X @ w).sum(),
+                "torch.Tensor.argmax",
+            ),
+            (
+                lambda w: torch.vmap(lambda v: v.detach() * 2, in_dims=1, out_dims=1)(X @ w).sum(),
+                "torch.Tensor.detach",
+            ),
+            (lambda w: torch.autograd.Variable((X @ w).data).sum(), "torch.Tensor.data"),
+            (lambda w: torch.autograd.Variable(w.data).sum(), "torch.Tensor.data"),
+        ],
+    )
+    def test_cut_is_found_through_them(self, step: Callable[[Tensor], Tensor], op: str) -> None:
+        """A transformation of `torch.func` and a wrapper keep the way back to the parameter."""
+        assert first_cut(step).op == op
+
+    def test_wrapper_is_blamed_where_it_is_made(self) -> None:
+        """Not where its result is first used."""
+        params = weights(w=(3, 2))
+
+        def step(w: Tensor) -> Tensor:
+            h = X @ w
+            made = torch.nn.Parameter(h)
+            return (made * 2).sum()
+
+        assert Recorded(step, params).cuts_of("w") == ["torch.nn.Parameter(h)"]
+
+    def test_number_in_a_vmap_is_not_held(self) -> None:
+        """It cannot be read once the transformation has ended."""
+        made = Recorded(
+            lambda w: torch.vmap(lambda v: v - v.mean())(X @ w).sum(), weights(w=(3, 2))
+        )
+        assert made.trace.fault is None
+        assert all(t.item() is not None for t in made.trace.scalars.values())
+
+
+def test_number_that_leaves_twice_is_followed() -> None:
+    """What comes back and leaves again still depends on the parameter."""
+
+    def step(w: Tensor) -> Tensor:
+        first = torch.full((2,), (X @ w).mean().item())
+        return torch.tensor([v.item() for v in first]).sum()
+
+    assert first_cut(step).op == "torch.Tensor.item"

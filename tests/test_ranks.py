@@ -22,7 +22,9 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from lightning_gradguard import Span
-from lightning_gradguard.cadence import cadence
+from lightning_gradguard.jobs.cadence import cadence
+from lightning_gradguard.jobs.reach import Link, digest, reached
+from lightning_gradguard.jobs.uneven import Uneven
 from lightning_gradguard.ranks import (
     Answer,
     Event,
@@ -33,9 +35,7 @@ from lightning_gradguard.ranks import (
     merge_findings,
     words,
 )
-from lightning_gradguard.reach import Link, digest, reached
 from lightning_gradguard.rules import RULES, Diagnostic, Severity
-from lightning_gradguard.uneven import Uneven
 
 HERE = Path(__file__).parent / "ranks"
 sys.path.insert(0, str(HERE))

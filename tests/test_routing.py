@@ -395,7 +395,8 @@ class Normed(Beside):
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = nn.Sequential(nn.Linear(8, CLASSES), nn.BatchNorm1d(CLASSES, affine=False))
+        layers = nn.Linear(8, CLASSES), nn.BatchNorm1d(CLASSES, affine=False)
+        self.head: nn.Module = nn.Sequential(*layers)  # type: ignore[assignment]
 
 
 class TestNamed:

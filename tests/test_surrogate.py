@@ -6,17 +6,20 @@ from types import CodeType, FrameType
 from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 import torchmetrics
 import torchmetrics.retrieval
 import torchmetrics.segmentation
 import torchmetrics.text
-from shapes import SHAPES, Shape
+from shapes import SHAPES, Shape, make
 from spellings import SPELLINGS
 from test_metrics import TRACES, found_number, recognised
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from lightning_gradguard import GradGuard
 from lightning_gradguard.expressions import WIDTH, fitted
 from lightning_gradguard.metrics import Metric
 from lightning_gradguard.surrogate import surrogate
@@ -90,6 +93,43 @@ def test_no_line_is_too_wide(name: str) -> None:
 def test_lines_are_fitted(line: str, parts: tuple[str, ...]) -> None:
     """Whole arguments lose their parentheses; wide calls are broken at their own commas only."""
     assert fitted([line]) == parts
+
+
+class Stepped(pl.LightningModule):
+    """A module whose loss is one of the shapes."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.net = nn.Linear(7, 1)
+        self.shape = shape
+
+    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        """Compute it."""
+        loss: Tensor = self.shape.step(self.net(batch[0]).flatten(), batch[1])
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Take any."""
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "metric"), [("tau", "KendallRankCorrCoef"), ("rounded square", None)]
+)
+def test_a_step_function_in_a_metric_names_it(name: str, metric: str | None) -> None:
+    """GG202 carries the metric that the steps decide for; rounding in an error is no metric."""
+    _, target = make(EVERY[name].data)
+    guard = GradGuard()
+    trainer = pl.Trainer(
+        max_steps=2, accelerator="cpu", logger=False, enable_checkpointing=False, callbacks=[guard],
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    data = DataLoader(TensorDataset(torch.randn(len(target), 7), target), batch_size=len(target))
+    trainer.fit(Stepped(EVERY[name]), data)
+    (found,) = guard.report.diagnostics
+    assert (found.code, found.metric) == ("GG202", metric)
+    assert ("F.softplus" in found.help) == (metric is not None)
 
 
 def _look(shape: Shape) -> tuple[Metric, dict[CodeType, dict[str, Any]], float]:

@@ -683,7 +683,8 @@ class Outer(nn.Module):
         self.stacks.append(capture())
         between = first.exp()
         last: Tensor = self.inner(between)
-        return last + first
+        both: Tensor = last + first
+        return both
 
 
 class TestModules:
@@ -752,6 +753,28 @@ class TestCollector:
         collector.calm()
         del collector
         assert gc.get_threshold() == before
+
+    def test_several_hold_it_together(self) -> None:
+        """Two guards that end in the order in which they began leave nothing behind."""
+        before = gc.get_threshold()
+        first, second = Collector(), Collector()
+        first.calm()
+        held = gc.get_threshold()
+        second.calm()
+        assert gc.get_threshold() == held
+        first.restore()
+        second.restore()
+        assert gc.get_threshold() == before
+
+    def test_counts_are_large_already(self) -> None:
+        """Whoever has all but switched it off meets no overflow."""
+        before = gc.get_threshold()
+        gc.set_threshold(2**31 - 1, 10, 2**31 - 1)
+        collector = Collector()
+        collector.calm()
+        collector.restore()
+        assert gc.get_threshold() == (2**31 - 1, 10, 2**31 - 1)
+        gc.set_threshold(*before)
 
     def test_counts_of_somebody_else_stay(self) -> None:
         """Whoever sets them meanwhile is left alone."""

@@ -170,7 +170,8 @@ class Book:
         ghost = self._ghost(storage_of(tensor))
         if tensor.requires_grad:
             # A leaf that requires grad was wrapped around a tensor that may be gone by now.
-            return sharers[0] if sharers else ghost
+            whole = [v for v in sharers if v.kind != "alias"]  # no wrapper of the same tensor
+            return next(iter(whole or sharers), ghost)
         known = {*sharers, ghost} if ghost is not None else set(sharers)
         shed = self._shed(known) if known else None
         # Nothing else is taken from the dead: their memory is used again.

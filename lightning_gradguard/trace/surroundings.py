@@ -23,6 +23,7 @@ dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: 
 # A recorded call leaves a dozen objects behind, any other almost none.
 _OBJECTS = 64
 _RARE = 1000
+_MOST = 2**31 - 1  # that fit into the collector's counts
 
 
 class Collector:
@@ -38,7 +39,9 @@ class Collector:
     def calm(self) -> None:
         """Hold it back."""
         if self._before is None:
-            self._before = gc.get_threshold()
+            now = gc.get_threshold()
+            self._before = _ours.get(now, now)  # another guard may be holding it
+            _ours[_scaled(self._before)] = self._before
             gc.set_threshold(*_scaled(self._before))
 
     def restore(self) -> None:
@@ -53,7 +56,10 @@ class Collector:
 
 
 def _scaled(counts: tuple[int, int, int]) -> tuple[int, int, int]:
-    return _OBJECTS * counts[0], counts[1], _RARE * counts[2]
+    return min(_OBJECTS * counts[0], _MOST), counts[1], min(_RARE * counts[2], _MOST)
+
+
+_ours: dict[tuple[int, int, int], tuple[int, int, int]] = {}  # larger counts -> those before
 
 
 def unseen(deed: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401

@@ -38,7 +38,7 @@ EXPECT = {
     'line_marker': '# <-- CAUSE',
     'also_marker': '# <-- ALSO',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'MulticlassAccuracy',
     'source': 'own',
     'notes': 'A per-sample zero-one loss mapped over the batch.',
 }

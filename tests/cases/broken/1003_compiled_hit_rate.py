@@ -39,7 +39,7 @@ EXPECT = {
     'line_marker': '# <-- CAUSE',
     'also_marker': '# <-- ALSO',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'MulticlassAccuracy',
     'source': 'own',
     'notes': 'The top-2 hit rate in a compiled function is the loss.',
     'also_note': "topk's indices are the first cut",

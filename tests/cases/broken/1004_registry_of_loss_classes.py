@@ -57,7 +57,7 @@ EXPECT = {
     'cause': 'Tensor.lt',
     'line_marker': '# <-- CAUSE',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'MultilabelExactMatch',
     'source': 'own',
     'notes': 'Losses are registered classes with __call__; the configured one counts sign errors.',
 }

@@ -43,7 +43,7 @@ EXPECT = {
     'cause': 'torch.gt',
     'line_marker': '# <-- CAUSE',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'BinaryJaccardIndex',
     'source': 'own',
     'notes': 'The loss lives in a module object made at run time and intersects boolean masks.',
 }

@@ -43,7 +43,7 @@ EXPECT = {
     'line_marker': '# <-- CAUSE',
     'also_marker': '# <-- ALSO',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'MultilabelExactMatch',
     'source': 'own',
     'notes': 'A decorator repairs every loss without a graph by switching requires_grad on.',
 }

@@ -32,7 +32,7 @@ EXPECT = {
     'cause': 'Tensor.type_as',
     'line_marker': '# <-- CAUSE',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'MeanAbsoluteError',
     'source': 'own',
     'notes': 'The prediction takes the type of the integer target at the end of a chain.',
 }

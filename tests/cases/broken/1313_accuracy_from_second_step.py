@@ -38,7 +38,7 @@ EXPECT = {
     'cause': 'Tensor.argmax',
     'line_marker': '# <-- CAUSE',
     'params': 'all',
-    'metric_like': None,
+    'metric_like': 'MulticlassAccuracy',
     'source': 'own',
     'notes': 'A schedule of losses switches to the error rate after the first step.',
     'onset_step': 2,

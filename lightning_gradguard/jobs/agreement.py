@@ -16,23 +16,23 @@ from torch import Tensor, nn
 
 from lightning_gradguard import diagnose
 from lightning_gradguard.audit import total_norm
-from lightning_gradguard.cadence import Cadence, cadence
 from lightning_gradguard.flow import State
-from lightning_gradguard.losses import Losses
-from lightning_gradguard.outbox import Outbox, Record
-from lightning_gradguard.ranks import Answer, Event, LostRankError, Note, Ranks, words
-from lightning_gradguard.reach import digest
-from lightning_gradguard.report import GradGuardError, Report
-from lightning_gradguard.rules import Diagnostic
-from lightning_gradguard.session import Session
-from lightning_gradguard.strategy import (
+from lightning_gradguard.jobs.cadence import Cadence, cadence
+from lightning_gradguard.jobs.losses import Losses
+from lightning_gradguard.jobs.outbox import Outbox, Record
+from lightning_gradguard.jobs.reach import digest
+from lightning_gradguard.jobs.strategy import (
     AccumulateHooks,
     Plan,
     square_of,
     survey,
     whole_numel,
 )
-from lightning_gradguard.verdict import Verdict
+from lightning_gradguard.jobs.verdict import Verdict
+from lightning_gradguard.ranks import Answer, Event, LostRankError, Note, Ranks, words
+from lightning_gradguard.report import GradGuardError, Report
+from lightning_gradguard.rules import Diagnostic
+from lightning_gradguard.session import Session
 
 __all__ = ["Agreement", "meet"]
 

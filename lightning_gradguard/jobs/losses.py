@@ -8,14 +8,14 @@ from functools import partial
 from torch import Tensor
 
 from lightning_gradguard import diagnose
-from lightning_gradguard.outbox import Record
+from lightning_gradguard.jobs.outbox import Record
+from lightning_gradguard.jobs.reach import Link, Reached, digest, reached
+from lightning_gradguard.jobs.strategy import Plan
+from lightning_gradguard.jobs.uneven import Uneven, groups_of
+from lightning_gradguard.jobs.verdict import Verdict
 from lightning_gradguard.ranks import Answer, Ranks
-from lightning_gradguard.reach import Link, Reached, digest, reached
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.source import Span
-from lightning_gradguard.strategy import Plan
-from lightning_gradguard.uneven import Uneven, groups_of
-from lightning_gradguard.verdict import Verdict
 
 __all__ = ["Losses"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightning_gradguard import diagnose
-from lightning_gradguard.outbox import Outbox, Record
+from lightning_gradguard.jobs.outbox import Outbox, Record
 from lightning_gradguard.ranks import Ranks, merge_findings, words
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic, Severity
