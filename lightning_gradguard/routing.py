@@ -27,6 +27,13 @@ __all__ = ["Plan", "Routing", "plan_route"]
 
 _log = logging.getLogger("lightning_gradguard")
 _MAX_CALLS = 60
+_FAMILY = "torchmetrics has no class that takes its two sides as they are"
+_UNROUTED = {
+    "share": _FAMILY,
+    "sides": _FAMILY,
+    "boxes": _FAMILY,
+    "text": "it compares texts that are built outside of torch",
+}
 _LEFT = frozenset(["lt", "le", "less", "less_equal", "__lt__", "__le__"])
 _RANK_STRIDE = 1 << 40
 
@@ -68,12 +75,10 @@ def plan_route(trace: Trace, metric: Metric) -> Plan | str:
         trace: the step in which it was recognised.
         metric: what was recognised.
     """
-    if metric.kind in {"share", "sides", "boxes"}:
-        return "torchmetrics has no class that takes its two sides as they are"
+    if metric.kind in _UNROUTED:
+        return _UNROUTED[metric.kind]
     if metric.scores is None or metric.target is None:
         return "its scores and target could not be told apart"
-    if metric.kind == "text":
-        return "it compares texts that are built outside of torch"
     preds = _input(metric)
     if metric.kind in {"binary", "multilabel", "integer", "image"} and preds.mark != HARD:
         return "its decisions are made outside of torch"

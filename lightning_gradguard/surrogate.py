@@ -218,8 +218,8 @@ def _of_family(metric: Metric, texts: Texts) -> Surrogate:
 
 def _regression(metric: Metric, texts: Texts) -> Surrogate:
     if metric.name == "SignalNoiseRatio":
-        lines = (f"loss = 10 * torch.log10(F.mse_loss({texts.scores}, {texts.target}) + 1e-8)",)
-        return Surrogate(lines)
+        error = f"F.mse_loss({texts.scores}, {texts.target})"
+        return Surrogate((f"loss = 10 * torch.log10({error} + 1e-8)",))
     if metric.name in {"PearsonCorrCoef", "ConcordanceCorrCoef"}:
         lines = (
             f"pair = torch.stack([{texts.scores}, {texts.target}])",

@@ -112,7 +112,7 @@ class Recorder(TorchFunctionMode):
         self._depth = torch._C._len_torch_function_stack()  # noqa: SLF001
         self._swift = not (self._check_values or self._depth or self._is_over())
         self._places.resume()
-        self._deafen = listen(self._told)
+        self._deafen = listen(self._told, self._has_met)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -131,6 +131,13 @@ class Recorder(TorchFunctionMode):
         if self._is_over() or get_ident() != self._thread:
             return func(*args, **kwargs)
         return self._record(func, name, args, kwargs)
+
+    def _has_met(self, tensor: Tensor) -> bool:
+        """Say whether a tensor from foreign memory is tied to a value of the step already."""
+        if self._is_over() or get_ident() != self._thread:
+            return True
+        value = self._guard(self._book.value, tensor)
+        return value is None or value.kind != "unknown"
 
     def forget(self) -> None:
         """Drop what was needed only while the step ran."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from lightning_gradguard.trace.book import Book
 from lightning_gradguard.trace.functions import IN_PLACE_DUNDERS, OVERWRITES, REBINDS
-from lightning_gradguard.trace.model import FED, FREE, HARD, Call, Value, version_of
+from lightning_gradguard.trace.model import FED, FREE, FUNCTION, HARD, Call, Value, version_of
 from lightning_gradguard.usual import STEPS
 
 __all__ = ["mark_of", "rescaled", "write", "written"]
@@ -66,7 +66,10 @@ def write(book: Book, call: Call, tensor: Tensor) -> None:
         call.inputs, call.live = (*call.inputs, whole), (*call.live, whole.rg)
     before = tuple(v for v in (whole or own,) if v is not None)
     fresh = call.name in OVERWRITES or call.name == "data=" or _fills(call)
-    _rebind(book, call, tensor, added if fresh else (*before, *added))
+    made = _rebind(book, call, tensor, added if fresh else (*before, *added))
+    unrecorded = call.off is not None and call.off.how != FUNCTION
+    if unrecorded and tensor.requires_grad and not fresh:
+        made.kind = "shared"  # only what was there before still has its gradient
     if call.name not in REBINDS:
         kept = () if fresh and whole is None else before
         _write_sharers(book, call, tensor, (*kept, *added), added)
