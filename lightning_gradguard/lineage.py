@@ -125,13 +125,13 @@ class Lineage:
     Args:
         trace: the record of a step.
         judged: names of the parameters that an optimizer trains.
-        manual: a step may have several losses, each sent back by itself.
+        unfinished: other losses of the step may follow, with parameters of their own.
 
     Cost: linear in the number of calls, and only paid once something is wrong.
     """
 
-    def __init__(self, trace: Trace, judged: Collection[str], *, manual: bool = False) -> None:
-        self.trace, self.manual = trace, manual
+    def __init__(self, trace: Trace, judged: Collection[str], *, unfinished: bool = False) -> None:
+        self.trace, self.unfinished = trace, unfinished
         self.judged = frozenset(judged)
         for call in trace.calls:
             if call.func is None and call.name in _WRAPPERS:
@@ -215,11 +215,11 @@ class Lineage:
             row = ops.find(cut.call.name)
             meant = cut.kind is ops.Kind.STOP or (row is not None and row.draws)
             idle = meant and not smooth
-            known = self._ranks[key] = (cut.doubt, int(idle), -through, cut.call.index)
+            known = self._ranks[key] = (cut.doubt, int(idle), -len(through), cut.call.index)
         return known
 
-    def _downstream(self, cut: Cut, goal: set[Value]) -> tuple[int, bool]:
-        """Return how many trained parameters a cut's data meets, and whether a way on is smooth."""
+    def _downstream(self, cut: Cut, goal: set[Value]) -> tuple[set[str], bool]:
+        """Return the trained parameters that a cut's data meets, and whether a way on is smooth."""
         start = (
             [cut.output]
             if cut.output is not None
@@ -236,8 +236,7 @@ class Lineage:
                     tainted.add(output)
                     if clean and output.dtype.is_floating_point:
                         smooth.add(output)
-        ends = {v.value for v in self.trace.losses if v.value is not None}
-        return len(met), not ends.isdisjoint(smooth)
+        return met, not self._ends().isdisjoint(smooth)
 
     def _edge(
         self,
@@ -294,9 +293,37 @@ class Lineage:
         if not cuts[1:]:
             return cuts
         live = self._live_from(self.trace.params[name])
-        ends = set(goals) or {v.value for v in self.trace.losses if v.value is not None}
+        ends = set(goals) or self._ends()
         main = tuple(c for c in cuts if self._gets_past(c, live, ends))
-        return main or cuts
+        return self._recorded_first(name, main or cuts)
+
+    def _recorded_first(self, name: str, cuts: tuple[Cut, ...]) -> tuple[Cut, ...]:
+        """Put cuts behind a recorded pass before an unrecorded one through the same layers.
+
+        The unrecorded pass is then a reference, as the values of a rollout are.
+        """
+        if not _switched_off(cuts[0]):
+            return cuts
+        met = self._downstream(cuts[0], self.ancestors(self._ends()))[0]
+        met |= {v.name for v in cuts[0].call.inputs if v.kind == "param"} - {name}
+        if not met:
+            return cuts
+        return tuple(
+            sorted(cuts, key=lambda c: _switched_off(c) or not met <= self._behind(c.value))
+        )
+
+    def _behind(self, end: Value) -> set[str]:
+        """Return the trained parameters to which a gradient could flow back from a value."""
+        live = {end}
+        for call in reversed(self.trace.calls):
+            for output in live.intersection(call.outputs):
+                live.update(
+                    v for v in call.inputs if v in output.parents and self._carries(v, output)
+                )
+        return {v.name for v in live if v.kind == "param" and v.name in self.judged}
+
+    def _ends(self) -> set[Value]:
+        return {v.value for v in self.trace.losses if v.value is not None}
 
     def _live_from(self, start: Value) -> set[Value]:
         """Return the values through which a gradient could still flow back to a value."""
@@ -402,7 +429,7 @@ class Lineage:
         inside = self.ancestors(goals)
         cuts = self.cuts(goals)
         sources = [v for v in inside if v.kind == "param" and v.name in self.judged and v.rg]
-        if self.manual:  # another loss of the step has yet to train them
+        if self.unfinished:  # another loss of the step has yet to train them
             sources = [v for v in sources if self.connected(v) or not _is_kept_out(cuts.get(v, ()))]
         if any(not self.connected(v) for v in sources):
             return Term(call, position, value, ())  # their own finding says it all
@@ -543,6 +570,10 @@ def _wrapped_at(call: Call) -> Stack:
 def function_name(call: Call) -> str:
     """Return the class name of the custom Function that a call runs in."""
     return call.stack[0][0].co_qualname.rpartition(".")[0] or FUNCTION if call.stack else FUNCTION
+
+
+def _switched_off(cut: Cut) -> bool:
+    return cut.call.off is not None and cut.call.off.how != FUNCTION
 
 
 def _cuts_anyway(call: Call) -> bool:

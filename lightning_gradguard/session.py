@@ -8,6 +8,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -60,6 +61,8 @@ class Session(Run):
         self.lasting = Lasting(self, self.tracer)
         self.unseen = UnseenSteps(self)
         self.on_metrics: Callable[[Trace, Value | None], None] | None = None
+        self._new_terms: list[tuple[LossView, Diagnostic]] = []
+        self._held_terms: list[tuple[Diagnostic, frozenset[str]]] = []
         self._doubtful: list[Diagnostic] = []  # told if no parameter gets a gradient in the batch
         self._armed = False
         self._armed_for: set[str] = set()
@@ -196,6 +199,7 @@ class Session(Run):
             if id(raw) not in self._stepped and not self.automatic:
                 self._observe_raw(raw)
         self._judge_doubtful()
+        self._judge_held_terms()
         self.lasting.look_after_step()
         self.judge_hidden()
         self._judge_terms()
@@ -299,7 +303,7 @@ class Session(Run):
         if now is None or now.trace.fault is not None or now.trace.truncated:
             return
         self.judged()
-        scene = self.scene_of(now)
+        scene = replace(self.scene_of(now), unfinished=not self.automatic)
         found = diagnose.disconnected_loss(scene, view)
         if found and found[0].code == "GG102" and not self._leaf_is_stray(view):
             found = []
@@ -309,9 +313,30 @@ class Session(Run):
         self.emit(found)
         if not found and not self.sharded:
             self.emit(diagnose.undifferentiable_ops(scene, view))
-            self.emit(diagnose.constant_terms(scene, view))
+            self.emit(diagnose.lost_sums(scene, view))
+            self._judge_constant(scene, view)
         self._route(now.trace, view)
         now.trace.drop()
+
+    def _judge_constant(self, scene: Scene, view: LossView) -> None:
+        """GG103, which has to wait for the other losses of the step where there may be some."""
+        found = diagnose.constant_terms(scene, view)
+        if self.automatic:
+            self.emit(found)
+        else:
+            self._new_terms += [(view, d) for d in found]
+
+    def _judge_held_terms(self) -> None:
+        """GG103 of manual optimization, once the other parameters in it have proven to be alive."""
+        if self.tracer.now is not None and self._new_terms:
+            scene = replace(self.scene_of(self.tracer.now), unfinished=True)
+            found = ((d, diagnose.sources_of(scene, v, d)) for v, d in self._new_terms)
+            self._held_terms += found
+            self._new_terms = []
+        tracks = self.audit.tracks
+        alive = {n for n, t in tracks.items() if t.alive} if self._held_terms else set()
+        self.emit(d for d, names in self._held_terms if names <= alive)
+        self._held_terms = [(d, names) for d, names in self._held_terms if not names <= alive]
 
     def _judge_doubtful(self) -> None:
         """GG102 of a `backward()` by hand: an inner loop on copies may assign `.grad` itself."""

@@ -65,6 +65,12 @@ class Span:
     text: str
     label: str = ""
 
+    def is_at(self, other: "Span | None") -> bool:
+        """Say whether another span begins at the same place."""
+        if other is None:
+            return False
+        return (self.path, self.line, self.column) == (other.path, other.line, other.column)
+
     def labelled(self, label: str) -> "Span":
         """Return the same span with another label."""
         return replace(self, label=label)

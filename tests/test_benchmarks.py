@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-MINE = [path for path in RESULTS if path.stem in {"overhead", "trace", "growth", "routing", "startup"}]
+_TABLES = frozenset({"overhead", "trace", "growth", "routing", "startup"})
+MINE = [path for path in RESULTS if path.stem in _TABLES]
 
 
 @pytest.fixture

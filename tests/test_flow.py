@@ -362,5 +362,6 @@ class Deaf(torch.autograd.Function):
 def test_refusal_is_found_whatever_arrives(factor: float) -> None:
     """A node that hands none on is to blame, even if it got a zero."""
     params = weights(w=(3,))
-    flow = watch((Deaf.apply(params["w"]) * factor).sum(), params)
+    apply: Any = Deaf.apply
+    flow = watch((apply(params["w"]) * factor).sum(), params)
     assert [k.name for k in flow.refusals(flow.view.params["w"])] == ["DeafBackward"]

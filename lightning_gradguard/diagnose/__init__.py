@@ -41,7 +41,7 @@ from lightning_gradguard.diagnose.refused import (
 )
 from lightning_gradguard.diagnose.scene import Scene
 from lightning_gradguard.diagnose.slopes import flat_terms
-from lightning_gradguard.diagnose.terms import constant_terms
+from lightning_gradguard.diagnose.terms import constant_terms, lost_sums, sources_of
 from lightning_gradguard.diagnose.unsummed import unsummed_terms
 from lightning_gradguard.diagnose.zeros import lasts, zero_parameters
 from lightning_gradguard.rules import Diagnostic
@@ -62,11 +62,13 @@ __all__ = [
     "gradless_shards",
     "kept_graphs",
     "lasts",
+    "lost_sums",
     "missing_parameters",
     "nonfinite_gradients",
     "nonfinite_values",
     "overwritten_values",
     "refused_backwards",
+    "sources_of",
     "speaks_of_values",
     "stale_optimizer_parameters",
     "toggling_span",

@@ -30,6 +30,7 @@ class Scene:
         zeros: parameters whose gradient is all zero.
         hopeless: no parameter at all has received a gradient so far.
         automatic: the trainer calls the backward pass, once a step.
+        unfinished: other losses of the step may follow.
     """
 
     trace: Trace
@@ -41,6 +42,7 @@ class Scene:
     zeros: frozenset[str] = frozenset()
     hopeless: bool = False
     automatic: bool = True
+    unfinished: bool = False
     sharded: bool = False
     sizes: Mapping[str, int] = field(default_factory=dict)
     _lineage: list[Lineage] = field(default_factory=list)
@@ -49,8 +51,9 @@ class Scene:
     def lineage(self) -> Lineage:
         """Return the queries on the trace, made once."""
         if not self._lineage:
-            keys, manual = self.judged.keys(), not self.automatic
-            self._lineage.append(Lineage(self.trace, keys, manual=manual))
+            self._lineage.append(
+                Lineage(self.trace, self.judged.keys(), unfinished=self.unfinished)
+            )
         return self._lineage[0]
 
 

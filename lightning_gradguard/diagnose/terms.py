@@ -11,7 +11,7 @@ from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.source import Span, innermost, locate
 from lightning_gradguard.trace import LossView
 
-__all__ = ["constant_terms", "lost_sums", "share_of", "term_span"]
+__all__ = ["constant_terms", "lost_sums", "share_of", "sources_of", "term_span"]
 
 
 def constant_terms(scene: Scene, view: LossView) -> list[Diagnostic]:
@@ -22,7 +22,23 @@ def constant_terms(scene: Scene, view: LossView) -> list[Diagnostic]:
     for term in scene.lineage.dead_terms(view):
         cut = term.cuts[0]
         found.setdefault(cut.site, _dead_term(scene, view, term, cut))
-    return [*found.values(), *lost_sums(scene, view)]
+    return list(found.values())
+
+
+def sources_of(scene: Scene, view: LossView, found: Diagnostic) -> frozenset[str]:
+    """Return the parameters behind a term that no loss of the step trains.
+
+    Either the term is dead for another loss's sake, as a GAN keeps its generator out, or what cuts
+    them off is the finding.
+    """
+    values = [
+        t.value
+        for t in scene.lineage.dead_terms(view)
+        if t.value is not None and found.span is not None and found.span.is_at(term_span(t))
+    ]
+    inside = scene.lineage.ancestors(values)
+    names = {v.name for v in inside if v.kind == "param" and v.name in scene.judged}
+    return frozenset(names).difference(*(v.params for v in scene.trace.losses))
 
 
 def lost_sums(scene: Scene, view: LossView) -> list[Diagnostic]:

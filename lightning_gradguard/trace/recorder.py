@@ -95,6 +95,7 @@ class Recorder(TorchFunctionMode):
         self._hooks: list[Any] = []
         self._off: Off | None = None
         self._inside_function = False
+        self._covered: list[Off] = []  # switched off around a block that records
         self._limit = limit
         self._on_loss = on_loss
         self._check_values = check_values
@@ -437,7 +438,11 @@ class Recorder(TorchFunctionMode):
 
     def _switch_grad(self, enabled: bool) -> None:  # noqa: FBT001 - torch's own argument
         if enabled:
+            if self._off is not None and not leaves_block():  # recorded for a while, inside a block
+                self._covered.append(self._off)
             self._off = None
+        elif self._covered and torch.is_grad_enabled() and leaves_block():
+            self._off = self._covered.pop()
         elif torch.is_grad_enabled() or self._off is None:
             self._off = describe_switch()
             self._inside_function = not torch.is_grad_enabled()
