@@ -24,6 +24,7 @@ __all__ = [
     "clearing_span",
     "file_of",
     "filling_span",
+    "filling_spans",
     "mention_span",
 ]
 
@@ -81,6 +82,13 @@ def filling_span(cls: type, attribute: str) -> Span | None:
         return whole
     filled = next((n for n in ast.walk(found[0]) if _fills(n, f"self.{attribute}")), None)
     return whole if filled is None else _span_in(cls, filled)
+
+
+def filling_spans(cls: type, attribute: str) -> list[Span]:
+    """Return the spans of what puts something into the container `self.attribute`."""
+    found = _class_node(cls)
+    hits = [n for n in ast.walk(found[0]) if _fills(n, f"self.{attribute}")] if found else []
+    return sorted((s for n in hits if (s := _span_in(cls, n)) is not None), key=lambda s: s.line)
 
 
 def mention_span(cls: type, path: str, *, outside: Iterable[str]) -> Span | None:

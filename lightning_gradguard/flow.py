@@ -234,6 +234,17 @@ class Flow:
                 origins.setdefault(node, edge)
         return [self._kill(node, "nonfinite", edge) for node, edge in origins.items()]
 
+    def stuck(self) -> Kill | None:
+        """Return the node whose turn it was when the backward pass broke off, if any is left.
+
+        Torch runs the nodes of one thread from the latest to the earliest.
+        """
+        ran = {node for node, _ in self.edges}
+        left = (seq for seq, node in self.view.seqs.items() if node not in ran)
+        waiting = (s for s in left if max(self.view.children[self.view.seqs[s]], default=-1) >= 0)
+        seq = max(waiting, default=-1)
+        return self._kill(self.view.seqs[seq], "none", 0) if seq >= 0 else None
+
     def live_leaves(self, node: int) -> bool:
         """Say whether a live gradient runs from a node down to some leaf."""
         if self._nodes is not None:  # still under way
@@ -302,7 +313,9 @@ class Flow:
         kill = self._died(node, edge)
         family = family_of(kill.name)
         other = edge if family == "Prod" else _PARTNER.get(family, {}).get(edge, -1)
-        zero = family == "Prod" or (other >= 0 and _is_zero(kill, other))
+        multiplied = other >= 0 and family != "Prod" and _is_zero(kill, other)
+        kill.facts |= {"zero_factor": True} if multiplied else {}
+        zero = family == "Prod" or multiplied
         return (self._closed_gates(self._child(node, other)) if zero else []) or [kill]
 
     def _closed_gates(self, node: int) -> list[Kill]:

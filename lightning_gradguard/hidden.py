@@ -3,6 +3,8 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from types import FunctionType
 from typing import Any
 
 from torch import Tensor, nn
@@ -97,9 +99,18 @@ def _parts(item: object) -> Iterable[tuple[object, object]]:
         return enumerate(item)
     if isinstance(item, functools.partial):
         return enumerate([*item.args, *item.keywords.values()])
+    if isinstance(item, FunctionType):
+        return _closed_over(item)
     if callable(item) or type(item).__module__.partition(".")[0] in _FRAMEWORKS:
         return ()
     return list(getattr(item, "__dict__", {}).items())
+
+
+def _closed_over(function: FunctionType) -> Iterator[tuple[str, object]]:
+    """Yield the names and values that a function has taken from around it."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # nothing has been assigned yet
+            yield name, cell.cell_contents
 
 
 def _leaves(tensor: Tensor) -> Iterator[Tensor]:

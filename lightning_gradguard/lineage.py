@@ -537,8 +537,21 @@ def _is_linear(call: Call, value: Value) -> bool:
 
 
 def _is_relabel(term: Term, spine: set[Value]) -> bool:
-    """Recognise `loss - loss.detach() + value`: the detached value is itself a part of the loss."""
-    return any(c.kind is ops.Kind.STOP and c.value in spine for c in term.cuts)
+    """Recognise `loss - loss.detach() + value`, or `loss + (value - loss).detach()`.
+
+    The detached value, or what it takes away, is itself a part of the loss: only the number that
+    the loss shows is another one.
+    """
+    stopped = [c.value for c in term.cuts if c.kind is ops.Kind.STOP]
+    return any(v in spine or _subtrahend(v) in spine for v in stopped)
+
+
+def _subtrahend(value: Value) -> Value | None:
+    """Return what a value was made by taking away, if it is a difference of two tensors."""
+    call = value.call
+    if call is None or call.name not in _SUBTRACT or len(call.inputs) != 2:  # noqa: PLR2004
+        return None
+    return call.inputs[0 if call.name in {"__rsub__", "rsub"} else 1]
 
 
 def _lively_places(spine: set[Value]) -> set[_Place]:
@@ -548,9 +561,24 @@ def _lively_places(spine: set[Value]) -> set[_Place]:
 
 
 def _place(call: Call, position: int, operand: Value | None) -> _Place:
-    """Return where an operand is added and where it was made: the same in each turn of a loop."""
+    """Return where an operand is added and where it was made: the same in each turn of a loop.
+
+    A loop over several terms makes each of them elsewhere, and scales them all at one place.
+    """
     maker = operand.call if operand is not None else None
+    while maker is not None and _is_scaled_or_passed(maker):
+        maker = maker.inputs[0].call
     return call.stack[:1], position, maker.stack[:1] if maker is not None else ()
+
+
+def _is_scaled_or_passed(call: Call) -> bool:
+    """Say whether a call changes the scale or the form of one value that another call has made."""
+    return (
+        call.name in _SCALING | _PASSING
+        and len(call.inputs) == 1
+        and call.inputs[0].call is not None
+        and call.inputs[0].call is not call
+    )
 
 
 def _is_kept_out(cuts: tuple[Cut, ...]) -> bool:

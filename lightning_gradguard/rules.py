@@ -828,8 +828,8 @@ _RULES = (
             _REGRESSION,
         ),
         limits=(
-            "Said after torch has raised. Values kept outside of the module, in globals or "
-            "closures, are not found."
+            "Said after torch has raised. A value kept outside of the module, in a global or a "
+            "closure, is named by the operation that made it, if its step was traced."
         ),
         sources=(_AUTOGRAD,),
     ),
@@ -878,7 +878,10 @@ _RULES = (
             """,
             _REGRESSION,
         ),
-        limits="Said after torch has raised, for the few errors whose place is known.",
+        limits=(
+            "Said after torch has raised. Where the text of the error does not tell, the operation "
+            "is the one whose derivative had its turn; running out of memory is left alone."
+        ),
         sources=(_AUTOGRAD,),
     ),
     Rule(

@@ -245,7 +245,8 @@ class Session(Run):
         if _UNREDUCED in text:
             self.emit(diagnose.awaited_parameters(scene, self._last_missing()))
         raised_at = _raised_at(error)
-        self.emit(diagnose.explain_error(scene, text, raised_at))
+        running = diagnose.Running.by(error)
+        self.emit(diagnose.explain_error(scene, text, raised_at, running))
         if diagnose.speaks_of_values(text, raised_at):
             self._explain_values(error)
 

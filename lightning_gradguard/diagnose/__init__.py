@@ -14,7 +14,7 @@ from lightning_gradguard.diagnose.divergence import (
     divergent_parameters,
     gradless_shards,
 )
-from lightning_gradguard.diagnose.errors import explain_error, refused_backwards
+from lightning_gradguard.diagnose.errors import Running, explain_error, refused_backwards
 from lightning_gradguard.diagnose.limits import unchecked, unused_suppression
 from lightning_gradguard.diagnose.losses import disconnected_loss, untraced_loss
 from lightning_gradguard.diagnose.missing import missing_parameters, unused_parameters
@@ -48,6 +48,7 @@ from lightning_gradguard.rules import Diagnostic
 
 __all__ = [
     "CHECKS",
+    "Running",
     "Scene",
     "Sides",
     "awaited_parameters",

@@ -2,9 +2,12 @@
 """From the text of an error that torch raised to the finding that names its line."""
 
 import re
+import traceback
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from lightning_gradguard import syntax
+from lightning_gradguard.diagnose.kills import killer
 from lightning_gradguard.diagnose.nonfinite import broken_derivative
 from lightning_gradguard.diagnose.places import code_of, loss_span, span_at
 from lightning_gradguard.diagnose.refused import (
@@ -15,26 +18,71 @@ from lightning_gradguard.diagnose.refused import (
 )
 from lightning_gradguard.diagnose.scene import Scene, finding
 from lightning_gradguard.rules import Diagnostic
-from lightning_gradguard.source import Span
+from lightning_gradguard.source import Span, is_user_file
 
-__all__ = ["explain_error", "refused_backwards"]
+__all__ = ["Running", "explain_error", "refused_backwards"]
+
+_ENGINE = "_engine_run_backward"  # the function of torch that runs a backward pass
+_DEVICE = re.compile(r"out of memory|CUDA error|HIP error|NCCL", re.IGNORECASE)
+
+
+class Running(Enum):
+    """What was running when an error came up."""
+
+    STEP = "the user's code, or what it calls"
+    DERIVATIVE = "a derivative of torch, in a backward pass"
+    FUNCTION = "a function or hook of the user's that a backward pass has called"
+
+    @classmethod
+    def by(cls, error: BaseException) -> "Running":
+        """Tell it from the traceback of an error; running out of memory is nobody's derivative."""
+        codes = [f.f_code for f, _ in traceback.walk_tb(error.__traceback__)]
+        inside = [n for n, code in enumerate(codes) if code.co_name == _ENGINE]
+        if not inside or not isinstance(error, Exception) or _DEVICE.search(str(error)):
+            return cls.STEP
+        called = any(is_user_file(c.co_filename) for c in codes[inside[-1] :])
+        return cls.FUNCTION if called else cls.DERIVATIVE
+
 
 Finder = Callable[[Scene, re.Match[str], Span | None], Sequence[Diagnostic]]
 
 
-def explain_error(scene: Scene, text: str, raised_at: Span | None) -> list[Diagnostic]:
+def explain_error(
+    scene: Scene, text: str, raised_at: Span | None, running: Running = Running.STEP
+) -> list[Diagnostic]:
     """Return what is known about an error of torch's backward pass; the error itself is left alone.
 
     Args:
         scene: the failing step.
         text: text of the error.
         raised_at: innermost line of the user's project in its traceback.
+        running: what has raised it.
     """
     for pattern, find in _ERRORS:
         match = re.search(pattern, text)
         if match is not None:
             return list(find(scene, match, raised_at))
-    return []
+    for pattern, what, repair in _AT_THE_LINE:
+        if raised_at is not None and re.search(pattern, text):
+            return refused_backwards(scene, what, raised_at, repair=repair)
+    if running is Running.FUNCTION and raised_at is not None:
+        return refused_backwards(scene, "a function that it calls raises an error", raised_at)
+    return _broken_off(scene, text) if running is Running.DERIVATIVE else []
+
+
+def _broken_off(scene: Scene, text: str) -> list[Diagnostic]:
+    """GG111 for whatever else a derivative raises: torch runs them in a known order."""
+    kill = scene.flows[-1].stuck() if scene.flows else None
+    if kill is None:
+        return []
+    kill.how = "hook" if text.startswith("hook ") else kill.how
+    op, stack = killer(scene, kill)
+    return refused_backwards(
+        scene,
+        f"`{op}` raises an error",
+        span_at(stack, text.partition("\n")[0].partition(". ")[0]),
+        op=op,
+    )
 
 
 def refused_backwards(
@@ -111,6 +159,19 @@ def _unreachable(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequ
     )
 
 
+def _constant(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+    """GG111 for a derivative that the step itself asks for; a loss without a graph has GG101."""
+    if raised_at is None or "grad(" not in raised_at.text:
+        return []
+    return refused_backwards(
+        scene,
+        "the derivative of a value without a history is asked for",
+        raised_at,
+        op="torch.autograd.grad",
+        repair="compute this value from the tensor with differentiable operations",
+    )
+
+
 def _backward_of(scene: Scene, name: str) -> Span | None:
     """Return the last `return` in the `backward` of a custom Function of the step."""
     for call in scene.trace.calls:
@@ -130,6 +191,16 @@ def _recomputed(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Seque
         calls[0] if calls else raised_at,
         op="torch.utils.checkpoint.checkpoint",
         repair="let the function depend on its arguments alone: no counters, no other random state",
+    )
+
+
+def _inference(scene: Scene, _: re.Match[str], raised_at: Span | None) -> Sequence[Diagnostic]:
+    return inference_values(scene) or refused_backwards(
+        scene,
+        "it needs a value that was made in inference mode",
+        raised_at,
+        op="torch.inference_mode",
+        repair="make the value under `torch.no_grad()`, or use a `clone()` of it",
     )
 
 
@@ -160,8 +231,7 @@ _ERRORS: tuple[tuple[str, Finder], ...] = (
     (r"(\w+) does not have a deriv", _underived),
     (r"modified by an inplace operation",
      lambda scene, match, _: overwritten_values(scene, match.string)),
-    (r"Inference tensors cannot be saved for backward",
-     lambda scene, _, __: inference_values(scene)),
+    (r"Inference tensors cannot be saved for backward", _inference),
     (r"backward through the graph a second time", lambda scene, _, at: kept_graphs(scene, at)),
     (r"grad can be implicitly created only for", _unscalar),
     (r"[Ff]unction (\w+)Backward returned an (?:incorrect number|invalid gradient)", _bad_function),
@@ -169,4 +239,20 @@ _ERRORS: tuple[tuple[str, Finder], ...] = (
     (r"Function '(\w+)' returned nan values", _anomaly),
     (r"marked with @once_differentiable", _once),
     (r"appears to not have been used in the graph", _unreachable),
+    (r"element \d+ of tensors does not require grad", _constant),
+)  # fmt: skip
+# What torch says where the step itself does the wrong thing -> what that is, and the repair.
+_AT_THE_LINE = (
+    (r"leaf Variable that requires grad",
+     "a leaf that requires grad, such as a parameter, is changed in place",
+     "compute a new tensor from it, or change it under `torch.no_grad()` after the step"),
+    (r"is a view .*being modified inplace|view was created in .*modified inplace",
+     "a view that torch cannot follow is changed in place",
+     "write the result to a new tensor, as in `x = x * y` for `x *= y`"),
+    (r"Inplace update to inference tensor",
+     "a value that was made in inference mode is changed in place",
+     "change a `clone()` of it"),
+    (r"differentiated Tensors does not require grad",
+     "the gradient is asked for with respect to a tensor that does not require grad",
+     "call `requires_grad_()` on that tensor before anything is computed from it"),
 )  # fmt: skip

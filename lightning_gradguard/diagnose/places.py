@@ -145,7 +145,10 @@ def late_span(model: nn.Module, names: Sequence[str]) -> Span | None:
     for cls in dict.fromkeys((*type(owner).__mro__, *type(model).__mro__)):
         spans = [
             s
-            for s in definitions.attribute_spans(cls, attribute)
+            for s in (
+                *definitions.filling_spans(cls, attribute),
+                *definitions.attribute_spans(cls, attribute),
+            )
             if s.function.rpartition(".")[2] not in EARLY
         ]
         if spans:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Unpack
 
+import torch
 from torch import Tensor
 
 from lightning_gradguard import advice, definitions
@@ -46,7 +47,7 @@ def underived_call(scene: Scene, name: str) -> list[Diagnostic]:
     """GG108 after the fact: torch has refused to differentiate an operation of this name."""
     bare = name.removeprefix("aten::").split(".")[0].strip("_")
     calls = [c for c in scene.trace.calls if c.stack and any(c.live) and _same_op(c.name, bare)]
-    calls = calls or _calls_behind(scene, bare)
+    calls = calls or _calls_behind(scene, bare) or _call_in_turn(scene)
     return [_underived(scene, calls[-1])] if calls else []
 
 
@@ -56,9 +57,16 @@ def _calls_behind(scene: Scene, bare: str) -> list[Call]:
         seq
         for view in scene.trace.losses
         for seq, index in view.seqs.items()
-        if family_of(view.names[index]).lower() == bare.replace("_", "")
+        if family_of(view.names[index]).lower() == bare.removesuffix("_backward").replace("_", "")
     ]
     return [c for seq in seqs if (c := scene.trace.call_of(seq)) is not None and c.stack]
+
+
+def _call_in_turn(scene: Scene) -> list[Call]:
+    """Return the call at whose derivative the latest backward pass broke off."""
+    kill = scene.flows[-1].stuck() if scene.flows else None
+    call = scene.trace.call_of(kill.seq) if kill is not None else None
+    return [call] if call is not None and call.stack else []
 
 
 def _same_op(name: str, bare: str) -> bool:
@@ -168,16 +176,37 @@ def kept_graphs(scene: Scene, raised_at: Span | None = None) -> list[Diagnostic]
                 span = _keeping_span(scene, type(module), attribute)
                 made = _is_made_of_outsiders(scene, item)
                 return [_stale_leaf(scene, name, span) if made else _kept_graph(scene, name, span)]
+    freeing = _freeing_call(scene)
+    if freeing is not None:
+        return [_spent_graph(scene, freeing)]
     if raised_at is not None:
         return [_kept_graph(scene, "", raised_at)]
     call = _outliving(scene)
     return [_held_graph(scene, call)] if call is not None else []
 
 
+def _freeing_call(scene: Scene) -> Call | None:
+    """Return the first `autograd.grad` of the step that leaves nothing for a second pass."""
+    keeping = ("retain_graph", "create_graph")
+    asking = (c for c in scene.trace.calls if c.func is torch.autograd.grad and c.stack)
+    return next((c for c in asking if not any(c.keywords.get(k) for k in keeping)), None)
+
+
+def _spent_graph(scene: Scene, call: Call) -> Diagnostic:
+    return _freed_graph(
+        scene,
+        "the loss",
+        span_at(call.stack, "frees what the backward pass of the loss still needs"),
+        help="pass `retain_graph=True` here",
+        params=tuple(scene.judged),
+    )
+
+
 def _keeping_span(scene: Scene, cls: type, attribute: str) -> Span | None:
     """Return what gave a module a value with a graph: an assignment, or a call."""
     spans = definitions.attribute_spans(cls, attribute)
-    late = [s for s in spans if s.function.rpartition(".")[2] not in EARLY] or spans
+    filled = definitions.filling_spans(cls, attribute)
+    late = [s for s in (*filled, *spans) if s.function.rpartition(".")[2] not in EARLY] or spans
     call = _outliving(scene) if not late else None
     return late[-1] if late else span_at(call.stack) if call is not None else None
 
