@@ -73,6 +73,7 @@ class Session(Run):
         self._first_step = -1
         self._idle_steps = 0
         self._live_steps = 0
+        self._loss_finite = True
 
     def attach(
         self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool
