@@ -121,6 +121,7 @@ class Flow:
 
     def _hook(self, index: int) -> Callable[[_Grads, _Grads], None]:
         def after(grad_inputs: _Grads, grad_outputs: _Grads) -> None:
+            """Note the gradients that a node has handed on."""
             try:
                 self._note(index, grad_inputs, grad_outputs)
             except Exception as fault:  # noqa: BLE001 - it would end the user's backward pass

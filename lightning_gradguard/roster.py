@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Roster", "clean", "names_of", "params_of"]
+__all__ = ["Roster", "clean", "names_of", "params_of", "raw_of"]
 
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.")
 
@@ -99,11 +99,7 @@ class Roster:
             for v in vars(m).values()
             if isinstance(v, torch.optim.Optimizer)
         ]
-        return [
-            getattr(o, "optimizer", o)
-            for o in (*self.optimizers, *own)
-            if hasattr(o, "param_groups")
-        ]
+        return [raw_of(o) for o in (*self.optimizers, *own) if hasattr(o, "param_groups")]
 
     def idle_patterns(self) -> list[str]:
         """Return the patterns that no trainable parameter has matched."""
@@ -133,6 +129,11 @@ def clean(name: str) -> str:
 def names_of(model: nn.Module) -> dict[int, str]:
     """Return id -> user's name of every parameter of a module, tied ones once."""
     return {id(p): clean(n) for n, p in model.named_parameters()}
+
+
+def raw_of(optimizer: Any) -> Any:  # noqa: ANN401
+    """Return torch's own optimizer, without what Lightning wraps around it."""
+    return getattr(optimizer, "optimizer", optimizer)
 
 
 def params_of(*optimizers: Any) -> list[Tensor]:  # noqa: ANN401

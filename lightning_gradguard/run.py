@@ -15,7 +15,7 @@ from lightning_gradguard.flow import Flow
 from lightning_gradguard.report import Report
 from lightning_gradguard.roster import Roster
 from lightning_gradguard.rules import Diagnostic, Severity, matching
-from lightning_gradguard.trace import Recorder, Trace
+from lightning_gradguard.trace import Call, Recorder, Trace
 
 __all__ = ["Run", "Settings", "Traced"]
 
@@ -51,6 +51,11 @@ class Traced:
     recorder: Recorder | None = None
     hidden: dict[str, int] = field(default_factory=dict)
     places: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def nonfinite(self) -> list[tuple[Call, str]]:
+        """Return the calls that made non-finite values from finite ones, where that was watched."""
+        return self.recorder.nonfinite if self.recorder is not None else []
 
 
 class Run:

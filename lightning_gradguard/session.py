@@ -22,7 +22,7 @@ from lightning_gradguard.hidden import hidden_tensors
 from lightning_gradguard.lasting import LATE_LOOKS, MIN_LATE_RUN, Lasting
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
-from lightning_gradguard.roster import params_of
+from lightning_gradguard.roster import params_of, raw_of
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.run import Run, Settings, Traced
 from lightning_gradguard.source import Span, capture, is_user_file, locate
@@ -157,7 +157,7 @@ class Session(Run):
     def enter_step(self, optimizer: Any) -> Any:  # noqa: ANN401
         """Note that an optimizer is about to step; returns torch's own."""
         self.tracer.close_flows()
-        raw = getattr(optimizer, "optimizer", optimizer)
+        raw = raw_of(optimizer)
         self._stepped.add(id(raw))
         if not self.automatic and self.batches <= LATE_LOOKS:
             self.lasting.count_frozen(raw)
@@ -194,7 +194,7 @@ class Session(Run):
         self.tracer.release()
         self.tracer.leave()
         for optimizer in self.optimizers:
-            raw = getattr(optimizer, "optimizer", optimizer)
+            raw = raw_of(optimizer)
             if not self.automatic:
                 self._note_unseen_step(raw)
             if id(raw) not in self._stepped and not self.automatic:
@@ -254,10 +254,9 @@ class Session(Run):
     def _explain_values(self, error: BaseException) -> None:
         """Look for the NaN behind an error about values, which the forward pass has raised."""
         traced = self.tracer.run_again(error)
-        seen = traced.recorder.nonfinite if traced is not None and traced.recorder else []
-        if traced is not None and seen:
+        if traced is not None and traced.nonfinite:
             scene = self.scene_of(traced, f"at global step {self.step}")
-            self._nonfinite_found(diagnose.nonfinite_values(scene, seen), scene)
+            self._nonfinite_found(diagnose.nonfinite_values(scene, traced.nonfinite), scene)
 
     def _last_missing(self) -> list[str]:
         """Return the parameters without a gradient at the latest step."""
@@ -459,12 +458,9 @@ class Session(Run):
         if not names or "GG204" in self.said:
             return
         self.said.update([*names, "GG204"])
-        traced = self.tracer.run_again() or self.tracer.now
-        scene = self.scene_of(traced or self.untraced(), f"at global step {self.step}")
-        seen = (
-            traced.recorder.nonfinite if traced is not None and traced.recorder is not None else []
-        )
-        self._nonfinite_found(diagnose.nonfinite_gradients(scene, names, seen), scene)
+        traced = self.tracer.run_again() or self.tracer.now or self.untraced()
+        scene = self.scene_of(traced, f"at global step {self.step}")
+        self._nonfinite_found(diagnose.nonfinite_gradients(scene, names, traced.nonfinite), scene)
 
     def _nonfinite_found(self, found: list[Diagnostic], scene: Scene) -> None:
         """Tell what broke, or that the parameters had run away before it did."""

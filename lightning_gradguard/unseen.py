@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from lightning_gradguard.flow import State
+from lightning_gradguard.roster import raw_of
 from lightning_gradguard.run import Run
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class UnseenSteps:
         """Put the steps of those that have never found a gradient into the audit."""
         audit = self.run.audit
         for optimizer in self.run.optimizers:
-            raw = getattr(optimizer, "optimizer", optimizer)
+            raw = raw_of(optimizer)
             named = self.run.judged(raw) if id(raw) in self._gradless else {}
             if not any(n in audit.tracks for n in named):
                 for step in self._gradless.get(id(raw), ()):

@@ -211,15 +211,11 @@ def _anomaly(scene: Scene, match: re.Match[str], _: Span | None) -> Sequence[Dia
     if view is None or not nodes:
         return []
     seqs = {i: s for s, i in view.seqs.items()}
-    kills = [k for f in scene.flows if f.view is view for k in f.broke()]  # infinities, too
+    flow = next(f for f in scene.flows if f.view is view)  # a graph with nodes is always watched
+    kills = flow.broke()  # infinities, too
     at = view.seqs.get(kills[0].seq) if kills else None
     node = at if at is not None else min(nodes, key=lambda i: -seqs.get(i, -1))
-    below, stack = {node}, [node]
-    while stack:
-        for child in view.children[stack.pop()]:
-            if child >= 0 and child not in below:
-                below.add(child)
-                stack.append(child)
+    below = flow.below(node)
     names = [n for n, i in view.params.items() if i in below]
     call = scene.trace.call_of(seqs.get(node, -1))
     return broken_derivative(scene, call, names, match.group(1))

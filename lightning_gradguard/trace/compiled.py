@@ -37,10 +37,12 @@ def listen(tell: _Told, knows: Callable[[Tensor], bool]) -> Callable[[], None]:
     (_, _, call), (_, _, make), *makers = places
 
     def scripted_call(function: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Tell of a scripted function under its own name."""
         run = _named(functools.partial(call, function), function.name, SCRIPTED)
         return tell(run, function.name, args, kwargs)
 
     def nested_tensor(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Tell of the making of a ragged tensor."""
         return tell(_named(make, "nested_tensor", "torch.nested"), "nested_tensor", args, kwargs)
 
     entries = [
@@ -52,6 +54,7 @@ def listen(tell: _Told, knows: Callable[[Tensor], bool]) -> Callable[[], None]:
         setattr(owner, name, entry)
 
     def restore() -> None:
+        """Put torch's own entries back."""
         for owner, name, old in places:
             setattr(owner, name, old)
 
@@ -65,6 +68,7 @@ def _from_memory(
 
     @functools.wraps(make)
     def entry(*args: Any, **kwargs: Any) -> Tensor:  # noqa: ANN401
+        """Make the tensor, and tell of it if its memory is new."""
         out = make(*args, **kwargs)
         if knows(out):
             return out
