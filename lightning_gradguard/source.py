@@ -15,7 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
 
-__all__ = ["Site", "Span", "Stack", "capture", "innermost", "is_project_file", "locate", "project"]
+__all__ = [
+    "KINDS", "METRIC", "SKIP", "STOP", "USER", "Site", "Span", "Stack", "capture", "innermost",
+    "is_project_file", "kind_of", "locate", "project",
+]  # fmt: skip
 
 Site = tuple[CodeType, int]
 Stack = tuple[Site, ...]
@@ -39,8 +42,9 @@ _LIBRARIES = (
 _LOOP_FILES = ("/trainer/call.py", "/loops/training_epoch_loop.py", "/trainer/trainer.py")
 # Names of code that a library generated at run time; `exec`, REPL and notebooks are the user's.
 _GENERATED = ("<frozen", "<attrs", "<__array", "<eval_with_key>")
-_SKIP, _USER, _STOP = 0, 1, 2
-_KINDS: dict[str, int] = {}  # file -> kind; grows with the number of source files only
+# What to do with a frame on the way up: a metric is skipped like all of the framework.
+SKIP, METRIC, USER, STOP = 0, 1, 2, 3
+KINDS: dict[str, int] = {}  # file -> kind; grows with the number of source files only
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,45 +97,30 @@ def capture(depth: int = 1) -> Stack:
 
 def sites_above(frame: FrameType | None) -> Stack:
     """Return the user frames from `frame` on, innermost first; no frame is kept."""
-    return tuple(sites_until(frame)[0])
-
-
-def sites_until(
-    frame: FrameType | None, code: CodeType | None = None, number: int = 0
-) -> tuple[list[Site], FrameType | None]:
-    """Return the user frames from `frame` on up to one that is known, and that one.
-
-    Args:
-        frame: where to begin.
-        code: what the known frame runs.
-        number: its `id`.
-
-    Returns:
-        The sites, and the known frame, `None` where the training loop came first.
-    """
     sites: list[Site] = []
-    known = _KINDS
     while frame is not None:
-        running = frame.f_code
-        if running is code and id(frame) == number:
-            return sites, frame
-        name = running.co_filename
-        kind = known.get(name)
-        if kind is None:
-            kind = known[name] = _kind(name)
-        if kind == _USER:
-            sites.append((running, frame.f_lasti))
-        elif kind == _STOP:
+        kind = kind_of(frame.f_code.co_filename)
+        if kind == USER:
+            sites.append((frame.f_code, frame.f_lasti))
+        elif kind == STOP:
             break
         frame = frame.f_back
-    return sites, None
+    return tuple(sites)
+
+
+def kind_of(filename: str) -> int:
+    """Say whether a file is to be skipped, a metric, user code, or the end of a walk."""
+    kind = KINDS.get(filename)
+    if kind is None:
+        kind = KINDS[filename] = _kind(filename)
+    return kind
 
 
 def caller_in(suffix: str, depth: int = 1) -> FrameType | None:
     """Return the nearest frame whose file ends with `suffix`, for a look, not for keeping."""
     frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - as in `capture`
     while frame is not None and not frame.f_code.co_filename.endswith(suffix):
-        frame = None if _kind(frame.f_code.co_filename) == _STOP else frame.f_back
+        frame = None if kind_of(frame.f_code.co_filename) == STOP else frame.f_back
     return frame
 
 
@@ -147,7 +136,7 @@ def project(stack: Stack) -> Site | None:
 
 def is_user_file(filename: str) -> bool:
     """Say whether a file is neither the framework's nor the standard library's."""
-    return _kind(filename) == _USER
+    return kind_of(filename) == USER
 
 
 @functools.lru_cache(maxsize=8192)
@@ -212,13 +201,14 @@ def _characters(text: str, offset: int) -> int:
     return len(text.encode()[:offset].decode(errors="ignore"))
 
 
-@functools.lru_cache(maxsize=8192)
 def _kind(filename: str) -> int:
     """Classify a file: skip it, take it for user code, or stop the walk there."""
     if any(filename.startswith(root) for root in _library_roots()):
-        loop = any(filename.replace(os.sep, "/").endswith(name) for name in _LOOP_FILES)
-        return _STOP if loop else _SKIP
-    return _SKIP if filename.startswith(_GENERATED) or _is_stdlib(filename) else _USER
+        posix = filename.replace(os.sep, "/")
+        if any(posix.endswith(name) for name in _LOOP_FILES):
+            return STOP
+        return METRIC if "/torchmetrics/" in posix else SKIP
+    return SKIP if filename.startswith(_GENERATED) or _is_stdlib(filename) else USER
 
 
 def _is_stdlib(filename: str) -> bool:

@@ -2,10 +2,11 @@
 """The usual torch calls: functions that change nothing in place, on plain tensors and constants.
 
 Nine of ten calls of a training step are of this kind, so what can be known of them beforehand is
-worked out once, and their arguments are read in one pass.
+worked out once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import EllipsisType
 from typing import Any
 
 import torch
@@ -13,7 +14,10 @@ from torch import Tensor
 
 from lightning_gradguard import ops
 
-__all__ = ["DIFFERENTIABLE", "FIRST_ONLY", "STEPS", "Slot", "Usual", "pack", "usual_functions"]
+__all__ = [
+    "DIFFERENTIABLE", "FIRST_ONLY", "FIRST_SLOTS", "PLAIN", "SLOTS", "STEPS", "TENSORS", "Slot",
+    "Usual", "pack", "usual_functions",
+]  # fmt: skip
 
 # Calls that read data of their first argument only; of the others they read the type or the shape.
 FIRST_ONLY = frozenset({"type_as", "expand_as", "view_as", "reshape_as", "to", "new_tensor"})
@@ -30,21 +34,21 @@ class Slot(int):
     """The place of a tensor in the recipe of a call: its position among the inputs."""
 
 
-_SLOTS = tuple(Slot(i) for i in range(64))
-_PLAIN = frozenset(
+SLOTS = tuple(Slot(i) for i in range(64))
+FIRST_SLOTS = tuple(SLOTS[:count] for count in range(64))  # of calls that take tensors alone
+TENSORS = frozenset({Tensor, torch.nn.Parameter})
+# Types of constants, which may stand in a record as they are.
+PLAIN = frozenset(
     {int, float, bool, str, type(None), complex, torch.dtype, torch.device, torch.layout}
-    | {torch.memory_format}
+    | {torch.memory_format, EllipsisType}
 )
-_Parameter = torch.nn.Parameter
-_TENSORS = frozenset({Tensor, _Parameter})
 _WHOLE = frozenset({int, type(None)})
-_NO_KEYWORDS: dict[str, Any] = {}
 
 
 class Usual:
     """What is known of a function beforehand."""
 
-    __slots__ = ("first_only", "may_write", "name", "step", "structure")
+    __slots__ = ("first_only", "inplace", "name", "step", "structure")
 
     def __init__(self, name: str, func: Any) -> None:  # noqa: ANN401
         row = ops.OPS.get(name)
@@ -53,7 +57,14 @@ class Usual:
         self.first_only = name in FIRST_ONLY
         self.step = name in STEPS
         code = getattr(func, "__code__", None)
-        self.may_write = code is not None and "inplace" in code.co_varnames
+        names = code.co_varnames if code is not None else ()
+        self.inplace = names.index("inplace") if "inplace" in names else -1
+
+    def writes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> bool:
+        """Say whether a call of a function that can work in place is asked to."""
+        if len(args) > self.inplace:
+            return bool(args[self.inplace])
+        return kwargs is not None and bool(kwargs.get("inplace"))
 
 
 def usual_functions(special: Iterable[str]) -> dict[Any, Usual]:
@@ -85,63 +96,30 @@ def _is_function(item: Any) -> bool:  # noqa: ANN401
     return callable(item) and not isinstance(item, type) and bool(getattr(item, "__name__", ""))
 
 
-def pack(
-    args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]
-) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-    """Collect the tensors of a call.
+def pack(item: Any, take: Callable[[Tensor], Slot], *, nested: bool = True) -> Any:  # noqa: ANN401
+    """Return an argument of a call with a `Slot` for every tensor.
 
     Args:
-        args: its arguments.
-        kwargs: its keyword arguments.
-        tensors: takes up the tensors, in order.
-
-    Returns:
-        The arguments with a `Slot` for every tensor; `None` where there is anything unusual.
+        item: the argument.
+        take: makes the slot of a tensor.
+        nested: whether it may be a list or tuple.
 
     Raises:
-        IndexError: there are more than 64 tensors.
+        TypeError: there is anything unusual in it.
 
     Example:
-        >>> x = torch.ones(2); found = []
-        >>> pack((x, 0.5), {"alpha": 2}, found), found[0] is x
-        (((0, 0.5), {'alpha': 2}), True)
+        >>> pack([torch.ones(2), 0.5], lambda _: Slot(7))
+        [7, 0.5]
     """
-    packed: list[Any] = []
-    for item in args:
-        kind = type(item)
-        if kind is Tensor or kind is _Parameter:
-            packed.append(_SLOTS[len(tensors)])
-            tensors.append(item)
-        elif kind in _PLAIN:
-            packed.append(item)
-        else:
-            inner = _pack_all((item,), tensors, nested=True)
-            if inner is None:
-                return None
-            packed.append(inner[0])
-    if not kwargs:
-        return tuple(packed), _NO_KEYWORDS
-    values = None if "out" in kwargs else _pack_all(kwargs.values(), tensors, nested=True)
-    return None if values is None else (tuple(packed), dict(zip(kwargs, values, strict=True)))
-
-
-def _pack_all(items: Iterable[Any], tensors: list[Tensor], *, nested: bool) -> list[Any] | None:
-    packed: list[Any] = []
-    for item in items:
-        kind = type(item)
-        if kind in _TENSORS:
-            packed.append(_SLOTS[len(tensors)])
-            tensors.append(item)
-        elif kind in _PLAIN or (kind is slice and _is_constant(item)):
-            packed.append(item)
-        elif nested and (kind is tuple or kind is list or kind is torch.Size):
-            inner = _pack_all(item, tensors, nested=False)
-            if inner is None:
-                return None
-            packed.append(inner if kind is list else tuple(inner))
-        else:
-            return None
-    return packed
+    kind = type(item)
+    if kind in TENSORS:
+        return take(item)
+    if kind in PLAIN or (kind is slice and _is_constant(item)):
+        return item
+    if not nested or kind not in (list, tuple, torch.Size):
+        raise TypeError(kind)
+    inner = [pack(part, take, nested=False) for part in item]
+    return inner if kind is list else tuple(inner)
 
 
 def _is_constant(part: slice) -> bool:

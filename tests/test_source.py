@@ -109,38 +109,43 @@ class TestClassification:
     """Whose code a file is."""
 
     @pytest.mark.parametrize(
-        "name",
-        ["torch/nn/functional.py", "torchmetrics/metric.py", "numpy/lib/x.py", "_pytest/python.py"],
+        "name", ["torch/nn/functional.py", "numpy/lib/x.py", "_pytest/python.py"]
     )
     def test_skips_libraries(self, name: str) -> None:
         """The framework and the numeric libraries only receive values."""
-        assert source._kind(os.path.join(SITE_PACKAGES, name)) == source._SKIP  # noqa: PTH118
+        assert source.kind_of(os.path.join(SITE_PACKAGES, name)) == source.SKIP  # noqa: PTH118
+
+    def test_knows_a_metric(self) -> None:
+        """The code of torchmetrics is the framework's, too, and has a name to be found."""
+        path = os.path.join(SITE_PACKAGES, "torchmetrics/metric.py")  # noqa: PTH118
+        assert source.kind_of(path) == source.METRIC
+        assert not source.is_user_file(path)
 
     @pytest.mark.parametrize("name", ["torch_geometric/nn.py", "lightning_bolts/x.py"])
     def test_takes_packages_with_a_longer_name_for_user_code(self, name: str) -> None:
         """A prefix ends at the separator of the path."""
         path = os.path.join(SITE_PACKAGES, name)  # noqa: PTH118
-        assert source._kind(path) == source._USER
+        assert source.kind_of(path) == source.USER
         assert not source.is_project_file(path)
 
     def test_stops_at_the_training_loop(self) -> None:
         """No frame above the loop of the Trainer can be the user's."""
         path = f"{SITE_PACKAGES}/pytorch_lightning/loops/training_epoch_loop.py"
-        assert source._kind(path) == source._STOP
+        assert source.kind_of(path) == source.STOP
 
     @pytest.mark.parametrize("name", ["<frozen importlib._bootstrap>", "<eval_with_key>.12"])
     def test_skips_generated_code(self, name: str) -> None:
         """What a library has generated has no author to talk to."""
-        assert source._kind(name) == source._SKIP
+        assert source.kind_of(name) == source.SKIP
 
     @pytest.mark.parametrize("name", ["<stdin>", "<string>", "<ipython-input-3-abc>", "train.py"])
     def test_takes_interactive_code_for_user_code(self, name: str) -> None:
         """Prompts and notebooks are written by people."""
-        assert source._kind(name) == source._USER
+        assert source.kind_of(name) == source.USER
 
     def test_skips_the_guard_itself(self) -> None:
         """No frame of this package is ever blamed."""
-        assert source._kind(source.__file__) == source._SKIP
+        assert source.kind_of(source.__file__) == source.SKIP
 
     def test_prefers_the_project_over_installed_packages(self) -> None:
         """Besides the innermost position there is the innermost one of the user's own project."""

@@ -501,7 +501,7 @@ class TestExits:
         found = [call for call in made.trace.calls if call.name == name]
         assert found
         assert found[-1].is_exit
-        assert found[-1].outputs == []
+        assert found[-1].outputs == ()
 
     def test_branch_is_an_exit(self) -> None:
         """An `if` on a tensor takes one bit out."""

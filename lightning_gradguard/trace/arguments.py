@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The arguments of a call: the tensors among them, and a copy without any tensor."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lightning_gradguard.usual import Slot
 
-__all__ = ["collect", "constant_of", "recipe_of"]
+__all__ = ["collect", "constant_of", "recipe_of", "tensors_in"]
 
 _CONSTANTS = (int, float, bool, str, type(None), complex, torch.dtype, slice)
 _PARTS = (*_CONSTANTS, torch.device, torch.layout, torch.memory_format)
@@ -25,6 +25,15 @@ def collect(items: Iterable[Any], found: list[Tensor], depth: int = 4) -> None:
                 collect(item, found, depth - 1)
         elif isinstance(item, dict) and depth:
             collect(item.values(), found, depth - 1)
+
+
+def tensors_in(args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> list[Tensor]:
+    """Return the tensors among the arguments of a call, in order."""
+    found: list[Tensor] = []
+    collect(args, found)
+    if kwargs:
+        collect(kwargs.values(), found)
+    return found
 
 
 def constant_of(item: Any) -> Any:  # noqa: ANN401

@@ -16,7 +16,8 @@ from torch.autograd.graph import Node
 from lightning_gradguard.source import capture
 from lightning_gradguard.trace.model import (
     FREE,
-    Call,
+    FullCall,
+    KindValue,
     Trace,
     Value,
     is_materialised,
@@ -59,8 +60,10 @@ class Book:
         self._owners: dict[int, Tensor] | None = None
         self._buffer_ids = {id(b): name for name, b in buffers.items()}
         self._batch_ids = {id(t): (weakref.ref(t), name) for name, t in batch.items()}
-        # By storage: what the one tensor in it holds, or all of them by id; they may be gone.
+        # By storage: what the one tensor in it holds, or all of them by id; they may be gone. Asked
+        # for the few tensors of unknown origin only, and filed then.
         self._stores: dict[int, Value | dict[int, Value]] = {}
+        self._unfiled: list[Value] = []
         self._by_seq: dict[int, Value] = {}
         self._filed = 0  # calls whose results are in `_by_seq`
 
@@ -68,6 +71,7 @@ class Book:
         """Let go of everything."""
         self.live.clear()
         self._stores.clear()
+        self._unfiled.clear()
         self._params, self._owners = {}, None
         self._by_seq.clear()
         self.exported.clear()
@@ -99,12 +103,12 @@ class Book:
         key = id(tensor)
         batch = self._batch_ids.get(key)
         if key in self.param_ids:
-            value = Value(tensor, "param", self.param_ids[key])
+            value: Value = KindValue(tensor, "param", self.param_ids[key])
             self.trace.params[value.name] = value
         elif key in self._buffer_ids:
-            value = Value(tensor, "buffer", self._buffer_ids[key])
+            value = KindValue(tensor, "buffer", self._buffer_ids[key])
         elif batch is not None and batch[0]() is tensor:
-            value = Value(tensor, "batch", batch[1])
+            value = KindValue(tensor, "batch", batch[1])
             self.trace.keep(value, tensor)
         else:
             value = self._bridge(tensor)
@@ -117,27 +121,27 @@ class Book:
         if inner is not None:
             return self.value(inner)
         if tensor.grad_fn is not None:
-            value = Value(tensor, "op")
+            value = KindValue(tensor, "op")
             value.parents = tuple(self._below(tensor.grad_fn))
             value.mark = max((v.mark for v in value.parents), default=FREE)
             name = tensor.grad_fn.name()
-            call = Call(len(self.trace.calls), None, name, capture(6), self.places.modules[-1])
+            call = FullCall(len(self.trace.calls), None, name, capture(6), self.places.modules[-1])
             call.inputs, call.live = value.parents, tuple(v.rg for v in value.parents)
             call.first_seq, call.last_seq = value.seq, value.seq + 1
-            call.outputs, value.call = [value], call
+            call.outputs, value.call = (value,), call
             self.trace.calls.append(call)
             return value
         origin = self._alias(tensor)
         if origin is None:
-            return Value(tensor, "leaf" if tensor.requires_grad else "unknown")
-        value = Value(tensor, "alias")
+            return KindValue(tensor, "leaf" if tensor.requires_grad else "unknown")
+        value = KindValue(tensor, "alias")
         value.parents = (origin,)
         value.mark = origin.mark
         kind = "alias" if tensor.requires_grad else "data"
         kind = "Parameter" if isinstance(tensor, torch.nn.Parameter) else kind
-        call = Call(len(self.trace.calls), None, kind, capture(6), self.places.modules[-1])
+        call = FullCall(len(self.trace.calls), None, kind, capture(6), self.places.modules[-1])
         call.inputs, call.live = (origin,), (origin.rg,)
-        call.outputs, value.call = [value], call
+        call.outputs, value.call = (value,), call
         self.trace.calls.append(call)
         return value
 
@@ -218,15 +222,19 @@ class Book:
 
     def bind(self, tensor: Tensor, value: Value) -> None:
         """Let a tensor hold a value from now on."""
-        ref = value.ref = weakref.ref(tensor)
-        self.live[id(tensor)] = value
-        store = storage_of(tensor)
+        key = value.tensor_id = id(tensor)
+        self.live[key] = value
+        value.ref = _ref(tensor)
+        try:
+            address, offset = tensor.data_ptr(), tensor.storage_offset()
+        except (RuntimeError, NotImplementedError, ValueError):
+            address, offset = 0, 0
+        if address and not offset:  # nearly always
+            store = value.store = address
+        else:
+            store = value.store = storage_of(tensor)
         if store:
-            held = self._stores.get(store)
-            if held is None or (type(held) is Value and (held.ref is ref or held.ref() is None)):
-                self._stores[store] = value
-            else:
-                self._join(store, tensor, value)
+            self._unfiled.append(value)
         else:
             self._bind_inside(tensor, value)
 
@@ -240,20 +248,31 @@ class Book:
         if self.known(inner) is None:
             self.bind(inner, value)
 
-    def _join(self, store: int, tensor: Tensor, value: Value) -> None:
-        """Add a tensor to those that share a storage."""
-        held = self._stores[store]
+    def _file(self) -> None:
+        """Sort the values since the last time by their storages."""
+        for value in self._unfiled:
+            held = self._stores.get(value.store)
+            alone = isinstance(held, Value) and (held.ref is value.ref or held.ref() is None)
+            if held is None or alone:
+                self._stores[value.store] = value
+            else:
+                self._join(held, value)
+        self._unfiled.clear()
+
+    def _join(self, held: Value | dict[int, Value], value: Value) -> None:
+        """Add a value to those in the same storage."""
         if isinstance(held, Value):
-            held = self._stores[store] = {held.tensor_id: held}
-        key = id(tensor)
+            held = self._stores[value.store] = {held.tensor_id: held}
+        key = value.tensor_id
         if key in held and held[key].ref is not value.ref:
             del held[key]  # of a tensor that is gone; the new one comes last
         held[key] = value
         if len(held) & (len(held) - 1) == 0:  # at every doubling, so that the gone do not pile up
-            self._stores[store] = {k: v for k, v in held.items() if v.ref() is not None}
+            self._stores[value.store] = {k: v for k, v in held.items() if v.ref() is not None}
 
     def _members(self, store: int) -> list[Value]:
         """Return what a storage has been known to hold, oldest first."""
+        self._file()
         held = self._stores.get(store)
         if held is None:
             return []
@@ -276,6 +295,9 @@ class Book:
             self._by_seq.update((v.seq, v) for v in call.outputs if v.seq >= 0)
         self._filed = len(calls)
         return self._by_seq
+
+
+_ref = weakref.ref
 
 
 def storage_of(tensor: Tensor) -> int:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     import weakref
 
 __all__ = [
-    "FED", "FREE", "FUNCTION", "HARD", "SCRIPTED", "Call", "LossView", "Off", "Trace", "Value",
-    "domain_of", "is_materialised", "is_wrapped", "public_name", "sequence_number", "shape_of",
-    "version_of",
+    "FED", "FREE", "FUNCTION", "HARD", "SCRIPTED", "Call", "FullCall", "KindValue", "LossView",
+    "Off", "Trace", "Value", "domain_of", "is_materialised", "is_wrapped", "public_name",
+    "sequence_number", "shape_of", "version_of",
 ]  # fmt: skip
 
 FUNCTION = "torch.autograd.Function"
@@ -41,38 +41,54 @@ class Value:
         seq: sequence number of its autograd node, -1 without one.
         index: position among the outputs of its call.
         ref: to its tensor.
+        store: address of its storage, 0 where it has none.
         mark: whether data of a parameter flows in (`FED`), and through a hard decision (`HARD`).
     """
 
-    # Defaults of the class cost nothing in the thousands of instances that leave them as they are.
+    # Of the results of usual calls there are thousands, which differ in these alone.
+    __slots__ = (
+        "call", "dtype", "mark", "parents", "ref", "rg", "seq", "shape", "store", "tensor_id",
+    )  # fmt: skip
     kind = "op"
     name = ""
-    call: "Call | None" = None
     index = 0
-    mark = FREE
-    parents: "tuple[Value, ...]" = ()
-    tensor_id: int
-    shape: tuple[int, ...]
+    call: "Call | None"
     dtype: torch.dtype
+    mark: int
+    parents: "tuple[Value, ...]"
+    ref: "weakref.ref[Tensor]"
     rg: bool
     seq: int
-    ref: "weakref.ref[Tensor]"
-
-    def __init__(
-        self, tensor: Tensor, kind: str, name: str = "", call: "Call | None" = None
-    ) -> None:
-        self.kind, self.name, self.call = kind, name, call
-        if kind == "param":
-            self.mark = FED
-        self.tensor_id = id(tensor)
-        self.shape = shape_of(tensor) if kind != "param" or is_materialised(tensor) else ()
-        self.dtype = tensor.dtype
-        self.rg = tensor.requires_grad
-        self.seq = sequence_number(tensor) if self.rg else -1
+    shape: tuple[int, ...]
+    store: int
+    tensor_id: int
 
     def describe(self) -> str:
         """Return dtype and shape, as in `float32[32, 10]`."""
         return f"{str(self.dtype).removeprefix('torch.')}[{', '.join(map(str, self.shape))}]"
+
+
+class KindValue(Value):
+    """A value of any kind.
+
+    Args:
+        tensor: what holds it.
+        kind: see `Value`.
+        name: of the parameter, buffer or place in the batch.
+        call: the call that made it.
+    """
+
+    __slots__ = ("index", "kind", "name")
+
+    def __init__(
+        self, tensor: Tensor, kind: str, name: str = "", call: "Call | None" = None
+    ) -> None:
+        self.kind, self.name, self.call, self.index = kind, name, call, 0
+        self.mark, self.parents = FED if kind == "param" else FREE, ()
+        self.shape = shape_of(tensor) if kind != "param" or is_materialised(tensor) else ()
+        self.dtype = tensor.dtype
+        self.rg = tensor.requires_grad
+        self.seq = sequence_number(tensor) if self.rg else -1
 
 
 class Off:
@@ -85,22 +101,48 @@ class Off:
 
 
 class Call:
-    """One recorded call."""
+    """One recorded call.
 
-    inputs: tuple[Value, ...] = ()
-    live: tuple[bool, ...] = ()
-    off: Off | None = None
+    Attributes:
+        index: place among the calls of the step.
+        func: the function; `None` for what was not seen and only concluded.
+        name: of the function.
+        stack: where it was called.
+        module: name of the module that ran.
+        inputs: values of the tensors among the arguments.
+        live: which of them required grad before the call.
+        outputs: the values that it made or wrote.
+        off: why no gradient was recorded, if so.
+        parts: the positional arguments with a `Slot` for every tensor, `None` where one is neither
+            tensor nor constant.
+        named_parts: the same for keyword arguments.
+        given: the constants among the arguments, where there are no parts.
+        first_seq: sequence number that the next node would have had before the call.
+        last_seq: the same after it.
+        exit_value: the number that it handed out of torch.
+        library: the torchmetrics class or function that made it.
+    """
+
+    __slots__ = (
+        "first_seq", "func", "index", "inputs", "last_seq", "live", "module", "name", "off",
+        "outputs", "parts", "stack",
+    )  # fmt: skip
     exit_value: Any = None
+    given: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), MappingProxyType({}))
     library = ""
-    structure = False
-    first_seq = last_seq = -1
-    parts: tuple[Any, ...] | None = None
     named_parts: Mapping[str, Any] = MappingProxyType({})
-    given: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})  # where there are no parts
-
-    def __init__(self, index: int, func: Any, name: str, stack: Stack, module: str) -> None:  # noqa: ANN401
-        self.index, self.func, self.name, self.stack, self.module = index, func, name, stack, module
-        self.outputs: list[Value] = []
+    first_seq: int
+    func: Any
+    index: int
+    inputs: tuple[Value, ...]
+    last_seq: int
+    live: tuple[bool, ...]
+    module: str
+    name: str
+    off: Off | None
+    outputs: tuple[Value, ...]
+    parts: tuple[Any, ...] | None
+    stack: Stack
 
     @property
     def recipe(self) -> tuple[tuple[Any, ...], Mapping[str, Any]] | None:
@@ -128,6 +170,27 @@ class Call:
     def public(self) -> str:
         """Return the public name, as in `torch.Tensor.argmax`."""
         return public_name(self.func, self.name)
+
+
+class FullCall(Call):
+    """A call with everything that a call may have."""
+
+    __slots__ = ("exit_value", "given", "library", "named_parts")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - in the order in which they are known
+        self,
+        index: int,
+        func: Any,  # noqa: ANN401
+        name: str,
+        stack: Stack,
+        module: str,
+        named_parts: Mapping[str, Any] = Call.named_parts,
+    ) -> None:
+        self.index, self.func, self.name, self.stack, self.module = index, func, name, stack, module
+        self.inputs, self.live, self.outputs, self.parts = (), (), (), None
+        self.off, self.exit_value, self.library = None, None, ""
+        self.given, self.named_parts = Call.given, named_parts
+        self.first_seq = self.last_seq = -1
 
 
 class LossView:

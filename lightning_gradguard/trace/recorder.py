@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from lightning_gradguard import ops
-from lightning_gradguard.source import capture
-from lightning_gradguard.trace.arguments import collect, constant_of, recipe_of
+from lightning_gradguard.source import METRIC, capture, kind_of
+from lightning_gradguard.trace.arguments import collect, constant_of, recipe_of, tensors_in
 from lightning_gradguard.trace.book import Book, storage_of
 from lightning_gradguard.trace.compiled import listen
 from lightning_gradguard.trace.functions import DATA_GETTERS, IGNORED, SHARING, USUAL
@@ -28,6 +28,8 @@ from lightning_gradguard.trace.model import (
     FUNCTION,
     HARD,
     Call,
+    FullCall,
+    KindValue,
     Off,
     Trace,
     Value,
@@ -45,7 +47,16 @@ from lightning_gradguard.trace.surroundings import (
     take_out,
 )
 from lightning_gradguard.trace.writes import mark_of, rescaled, write, written
-from lightning_gradguard.usual import DIFFERENTIABLE, FIRST_ONLY, Usual, pack
+from lightning_gradguard.usual import (
+    DIFFERENTIABLE,
+    FIRST_ONLY,
+    FIRST_SLOTS,
+    PLAIN,
+    SLOTS,
+    Slot,
+    Usual,
+    pack,
+)
 
 __all__ = ["DEFAULT_CALL_LIMIT", "Recorder"]
 
@@ -86,7 +97,7 @@ class Recorder(TorchFunctionMode):
         self.trace = Trace(step)
         self._places = Places()
         self._book = Book(self.trace, self._places, params, buffers or {}, batch or {})
-        self._live = self._book.live
+        self._live, self._calls = self._book.live, self.trace.calls
         modules = modules or {}
         self._compiled = any(type(m).__name__ == "OptimizedModule" for m in modules.values())
         self._module_names = {id(m): name for name, m in modules.items()}
@@ -184,10 +195,31 @@ class Recorder(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         """Record one call and return what it returns."""
-        kwargs = kwargs or {}
         usual = USUAL.get(func)
-        if usual is not None and self._swift and not dispatch_modes():
-            return self._record_usual(usual, func, args, kwargs)
+        if usual is None or not self._swift or dispatch_modes():
+            return self._record_other(func, args, kwargs or {})
+        call = None
+        try:  # noqa: SIM105 - what it names takes longer
+            call = self._usual_call(usual, func, args, kwargs)
+        except Exception:  # noqa: BLE001, S110 - what is unusual after all takes the longer way
+            pass
+        if call is None:  # not above: an error of the user's call is to have none before it
+            return self._record(func, usual.name, args, kwargs or {})
+        out = func(*args, **kwargs) if kwargs else func(*args)
+        try:
+            known = self._live.get(id(out))
+            if type(out) is Tensor and (known is None or known.ref() is not out):
+                self._after_usual(usual, call, args, kwargs, out)
+            else:
+                call.outputs, tensors = (), tensors_in(args, kwargs)
+                versions = list(map(version_of, tensors))
+                self._guard(self._after, call, tensors, versions, args, kwargs or {}, out)
+        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
+            self._fail(fault)
+        return out
+
+    def _record_other(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+        """Record a call that may be anything."""
         if func in IGNORED or self._is_over():
             return func(*args, **kwargs)
         name = func.__name__
@@ -203,58 +235,47 @@ class Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         return self._record(func, name, args, kwargs)
 
-    def _record_usual(
+    def _usual_call(
         self,
         usual: Usual,
         func: Any,  # noqa: ANN401
         args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:  # noqa: ANN401
-        """Do what `_record` does, faster, for calls that take plain tensors and constants."""
-        tensors: list[Tensor] = []
-        try:
-            given = pack(args, kwargs, tensors)
-            call = None if given is None else self._usual_call(usual, func, tensors)
-            versions = [t._version for t in tensors] if usual.may_write else []  # noqa: SLF001
-        except Exception:  # noqa: BLE001 - what is unusual after all takes the longer way
-            call = None
-        if call is None:
-            return self._record(func, usual.name, args, kwargs)
-        call.parts, call.named_parts = given  # type: ignore[misc] # not None, or there is no call
-        out = func(*args, **kwargs)
-        fresh = type(out) is Tensor
-        for tensor in tensors:
-            if tensor is out:
-                fresh = False
-        if not fresh:
-            versions = versions or list(map(version_of, tensors))
-            self._guard(self._after, call, tensors, versions, args, kwargs, out)
-            return out
-        try:
-            self._after_usual(usual, call, tensors, out)
-        except Exception as fault:  # noqa: BLE001 - by contract nothing of ours may stop a training
-            self._fail(fault)
-        return out
+        kwargs: dict[str, Any] | None,
+    ) -> Call:
+        """Make the record of a call.
 
-    def _usual_call(self, usual: Usual, func: Any, tensors: list[Tensor]) -> Call | None:  # noqa: ANN401
-        """Make the record of a call; `None` inside of a metric, whose name takes a longer look."""
-        frame = sys._getframe(3)  # noqa: SLF001 - a look, no frame is kept
-        if "torchmetrics" in frame.f_code.co_filename:
-            return None
-        call: Call = _new(Call)
-        call.func, call.name, call.outputs = func, usual.name, []
-        call.stack, call.module = self._places.above(frame), self._places.modules[-1]
+        Raises:
+            Exception: the call is of another kind after all, or within a metric, whose name takes a
+                longer look.
+        """
+        if usual.inplace >= 0 and usual.writes(args, kwargs):
+            raise TypeError
         known = self._live
-        values, live = [], []
-        for tensor in tensors:
-            value = known.get(id(tensor))
-            rg = tensor.requires_grad
-            if value is None or value.ref() is not tensor or rg is not value.rg:
-                value = self._book.value(tensor)
+        values: list[Value] = []
+        live: list[bool] = []
+        for item in args:  # the tensors, which nearly always come first
+            kind = type(item)
+            if kind is not Tensor and kind is not _Parameter:
+                break
+            value = known.get(id(item))
+            rg = item.requires_grad
+            if value is None or value.ref() is not item or rg is not value.rg:
+                value = self._book.value(item)
             values.append(value)
             live.append(rg)
-        call.inputs = tuple(values)
-        alike = tuple(live)
+        parts, rest = FIRST_SLOTS[len(values)], args[len(values) :]
+        if rest:
+            plain = PLAIN.issuperset(map(type, rest))
+            parts += rest if plain else self._parts(rest, values, live)
+        if kwargs:
+            named = self._named_parts(kwargs, values, live)
+            call: Call = FullCall(0, func, usual.name, (), "", named)
+        else:
+            call = _new(Call)
+            call.func, call.name, call.off = func, usual.name, None
+        places = self._places
+        call.stack, call.module = places.above(sys._getframe(2)), places.modules[-1]  # noqa: SLF001 - a look, no frame is kept
+        call.parts, call.inputs, alike = parts, tuple(values), tuple(live)
         call.live = _ALIKE.get(alike, alike)  # the same few over and over
         if not _grad_enabled():
             call.off = self._why_off()
@@ -263,39 +284,68 @@ class Recorder(TorchFunctionMode):
         call.first_seq = _sequence()
         return call
 
-    def _after_usual(self, usual: Usual, call: Call, tensors: list[Tensor], out: Tensor) -> None:
-        last = call.last_seq = _sequence()
+    def _parts(
+        self, items: Iterable[Any], values: list[Value], live: list[bool]
+    ) -> tuple[Any, ...]:
+        """Read arguments with tensors anywhere among them."""
+
+        def take(tensor: Tensor) -> Slot:
+            values.append(self._book.value(tensor))
+            live.append(tensor.requires_grad)
+            return SLOTS[len(live) - 1]
+
+        return tuple([pack(item, take) for item in items])
+
+    def _named_parts(
+        self, kwargs: dict[str, Any], values: list[Value], live: list[bool]
+    ) -> dict[str, Any]:
+        """Read keyword arguments; a call that writes to one of them is unusual."""
+        if "out" in kwargs:
+            raise TypeError
+        return dict(zip(kwargs, self._parts(kwargs.values(), values, live), strict=True))
+
+    def _after_usual(
+        self,
+        usual: Usual,
+        call: Call,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        out: Tensor,
+    ) -> None:
+        """Add what came of a call to the record."""
+        call.last_seq = last = _sequence()
         value: Value = _new(Value)
-        value.call, value.tensor_id, value.dtype = call, id(out), out.dtype
-        value.shape = shape = shape_of(out) if out.is_nested else out.shape
-        rg = value.rg = out.requires_grad
-        if not rg:
+        value.call, value.dtype, value.rg = call, out.dtype, out.requires_grad
+        try:
+            value.shape = out.shape
+        except RuntimeError:  # a ragged one has none
+            value.shape = shape_of(out)
+        if not value.rg:
             value.seq = -1
         else:  # if only one node was made, it is that of the result
             value.seq = call.first_seq if last == call.first_seq + 1 else sequence_number(out)
-        mark = FREE
+        mark, parents = FREE, call.inputs
         if usual.structure:
-            call.structure = True
-        else:
-            value.parents = call.inputs[:1] if usual.first_only else call.inputs
-            for parent in value.parents:
-                if parent.mark > mark:  # noqa: PLR1730 - faster
-                    mark = parent.mark
-            if mark:
-                hard = mark == FED and (usual.step or value.dtype not in DIFFERENTIABLE)
-                mark = value.mark = HARD if hard else mark
-        call.outputs.append(value)
+            parents = ()
+        elif usual.first_only:
+            parents = parents[:1]
+        for parent in parents:
+            if parent.mark > mark:  # noqa: PLR1730 - faster
+                mark = parent.mark
+        if mark == FED and (usual.step or value.dtype not in DIFFERENTIABLE):
+            mark = HARD
+        value.mark, value.parents, call.outputs = mark, parents, (value,)
         self._append(call)
         self._book.bind(out, value)
-        if mark == HARD or not shape or not tensors:
-            self._guard(self._keep, call, tensors, [out])
+        if mark == HARD or not value.shape or not call.inputs:
+            self._guard(self._keep, call, tensors_in(args, kwargs), [out])
 
     def _append(self, call: Call) -> None:
         """Take a call into the trace, which is full at its limit."""
-        calls = self.trace.calls
-        call.index = len(calls)
+        calls = self._calls
+        call.index = index = len(calls)
         calls.append(call)
-        if call.index + 1 >= self._limit:
+        if index + 1 >= self._limit:
             self.trace.truncated = True
             self._swift = False
 
@@ -333,11 +383,8 @@ class Recorder(TorchFunctionMode):
         kwargs: dict[str, Any],
     ) -> tuple[Call, list[Tensor], list[int]]:
         trace = self.trace
-        tensors: list[Tensor] = []
-        collect(args, tensors)
-        if kwargs:
-            collect(kwargs.values(), tensors)
-        call = Call(len(trace.calls), func, name, capture(4), self._places.modules[-1])
+        tensors = tensors_in(args, kwargs)
+        call = FullCall(len(trace.calls), func, name, capture(4), self._places.modules[-1])
         call.inputs = tuple([self._book.value(t) for t in tensors])
         call.live = tuple([t.requires_grad for t in tensors])
         if not torch.is_grad_enabled():
@@ -351,11 +398,10 @@ class Recorder(TorchFunctionMode):
             constants = tuple(map(constant_of, args))
             call.given = (constants, {k: constant_of(v) for k, v in kwargs.items()})
         caller = _caller()
-        if caller is not None and "torchmetrics" in caller.f_code.co_filename:
+        if caller is not None and kind_of(caller.f_code.co_filename) == METRIC:
             call.library = library_name(caller)
         call.first_seq = _sequence()
-        versions = [t._version if not t.is_inference() else -1 for t in tensors]  # noqa: SLF001
-        return call, tensors, versions
+        return call, tensors, list(map(version_of, tensors))
 
     def _after(  # noqa: PLR0913, PLR0917 - what is known after a call
         self,
@@ -421,11 +467,11 @@ class Recorder(TorchFunctionMode):
             self._keep_above(parent, depth - 1)
 
     def _result(self, call: Call, tensor: Tensor, position: int) -> Value:
-        value = Value(tensor, "op", call=call)
+        value = KindValue(tensor, "op", call=call)
         value.index = position
         row = ops.OPS.get(call.name)
         if row is not None and row.kind is ops.Kind.SHAPE:
-            call.structure = True
+            value.parents = ()
         elif call.name in FIRST_ONLY:
             value.parents = call.inputs[:1]
         elif position and call.name in _LENGTHS_SECOND:
@@ -433,7 +479,7 @@ class Recorder(TorchFunctionMode):
         else:
             value.parents = call.inputs
         value.mark = mark_of(call, value)
-        call.outputs.append(value)
+        call.outputs += (value,)
         return value
 
     def _switch_grad(self, enabled: bool) -> None:  # noqa: FBT001 - torch's own argument
@@ -491,6 +537,7 @@ def _worst(tensor: Tensor) -> str:
 
 
 _new: Any = object.__new__
+_Parameter = torch.nn.Parameter
 _ALIKE = {t: t for n in (1, 2, 3) for t in product((True, False), repeat=n)}
 _grad_enabled: Callable[[], bool] = torch.is_grad_enabled
 _sequence: Callable[[], int] = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]  # noqa: SLF001

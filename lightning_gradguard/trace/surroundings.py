@@ -20,7 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 dispatch_modes: Callable[[], int] = torch._C._len_torch_dispatch_stack  # noqa: SLF001
-# A recorded call leaves a dozen objects behind, any other almost none.
+# A recorded call leaves half a dozen objects behind, any other almost none.
 _OBJECTS = 64
 _RARE = 1000
 _MOST = 2**31 - 1  # that fit into the collector's counts
@@ -30,7 +30,8 @@ class Collector:
     """Python's garbage collector, held back while a record grows by thousands of objects.
 
     It starts by counting new objects, of which the record has many that stay. With larger counts it
-    starts every few thousand calls; a full collection, which would find nothing, has to wait.
+    looks at new objects every few thousand calls; to look at all that have stayed, which would find
+    nothing, has to wait.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,9 @@ class Collector:
 
 
 def _scaled(counts: tuple[int, int, int]) -> tuple[int, int, int]:
-    return min(_OBJECTS * counts[0], _MOST), counts[1], min(_RARE * counts[2], _MOST)
+    young, *old = counts
+    middle, full = (min(_RARE * count, _MOST) for count in old)
+    return min(_OBJECTS * young, _MOST), middle, full
 
 
 _ours: dict[tuple[int, int, int], tuple[int, int, int]] = {}  # larger counts -> those before

@@ -7,7 +7,16 @@ from torch import Tensor
 
 from lightning_gradguard.trace.book import Book
 from lightning_gradguard.trace.functions import IN_PLACE_DUNDERS, OVERWRITES, REBINDS
-from lightning_gradguard.trace.model import FED, FREE, FUNCTION, HARD, Call, Value, version_of
+from lightning_gradguard.trace.model import (
+    FED,
+    FREE,
+    FUNCTION,
+    HARD,
+    Call,
+    KindValue,
+    Value,
+    version_of,
+)
 from lightning_gradguard.usual import STEPS
 
 __all__ = ["mark_of", "rescaled", "write", "written"]
@@ -96,15 +105,15 @@ def _write_param(book: Book, call: Call, tensor: Tensor) -> None:
     value = book.value(tensor)
     others = [v for v in call.inputs if v is not value]
     value.parents = tuple(dict.fromkeys((*value.parents, *others)))
-    call.outputs.append(value)
+    call.outputs += (value,)
 
 
-def _rebind(book: Book, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> Value:
-    value = Value(tensor, "op", call=call)
+def _rebind(book: Book, call: Call, tensor: Tensor, sources: tuple[Value, ...]) -> KindValue:
+    value = KindValue(tensor, "op", call=call)
     value.parents = tuple(dict.fromkeys(sources))
     value.mark = mark_of(call, value)
     value.index = len(call.outputs)
-    call.outputs.append(value)
+    call.outputs += (value,)
     book.bind(tensor, value)
     return value
 
