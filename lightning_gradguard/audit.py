@@ -261,7 +261,7 @@ def value_sample(param: Tensor) -> list[float]:
     """Return a few values of a parameter, to see later whether it has moved."""
     if _is_empty(param) or not can_sample(param):
         return []
-    return [float(v) for v in _samples(param.detach()).double()]
+    return [float(v) for v in _samples(param.detach()).tolist()]
 
 
 def _sampled(grads: Sequence[Tensor]) -> list[State]:

@@ -4,7 +4,7 @@
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,11 +142,13 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._session: Session | None = None
         self._state: dict[str, Any] = {}  # what a checkpoint made after the fit holds
         self._agreement: Agreement | None = None
+        self._around: Callable[[], AbstractContextManager[Any]] | None = None
+        self._scaled = False
         self._norm: Callable[[Sequence[Tensor]], float] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what belongs to a running fit behind."""
-        return self.__dict__ | {"_session": None, "_agreement": None, "_norm": None}
+        return self.__dict__ | dict.fromkeys(("_session", "_agreement", "_around", "_norm"))
 
     # -- hooks
 
@@ -170,6 +172,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         """Take note of module and optimizers."""
         if self._session is None:  # another guard works here, on all ranks alike
             return
+        self._scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        around = trainer.precision_plugin.train_step_context
+        # Only one process can run a step again by itself.
+        self._around = around if trainer.world_size == 1 else None
         self._safely("audit", self._attach, trainer, pl_module)
         if self._routing is not None:
             self._routing.start(pl_module, pl_module.device, trainer.global_rank)
@@ -180,11 +186,10 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Trace the first batches."""
-        self._safely("audit", self._attach, trainer, pl_module)
         if self._routing is not None:
             self._safely("metrics", self._routing.begin_batch, batch)
         # Without a trace the batches are counted all the same.
-        part = "audit" if self._session is not None and self._session.is_off("trace") else "trace"
+        part = "audit" if self._session is not None and "trace" in self._session.off else "trace"
         self._safely(part, self._begin_batch, trainer, pl_module, batch, batch_idx)
         if self._agreement is not None:
             last = _is_last(trainer, together=self._routing is not None)
@@ -193,39 +198,54 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:
         """Look at the loss before its backward pass."""
         self._ask("trace", "before_backward", loss)
+        if self._rests():
+            return
         if self._agreement is not None:
             exchanges = getattr(trainer.model, "require_backward_grad_sync", True)
             unseen(self._agreement.before_backward, loss, exchanges)
         self._tell(trainer)
-        if any(d.code == "GG101" for d in self.report.diagnostics) and not loss.requires_grad:
+        if self._will_raise(self.report.diagnostics) and not loss.requires_grad:
             raise GradGuardError.of(self.report, _TORCH_TEXT)
 
     def on_after_backward(self, trainer: Any, pl_module: Any) -> None:
         """Note which gradients are there."""
+        if self._rests():
+            return
         self._ask("audit", "after_backward")
         if self._agreement is not None:
             self._agreement.after_backward()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Judge the final gradients."""
+        session = self._session
+        if session is None:
+            return
+        every = self.log_every_n_steps or trainer.log_every_n_steps
+        # The same in a batch in which nothing is open; to ask the Trainer for it takes a while.
+        step = session.step if self._rests() else trainer.global_step
+        due = step % (every or 1) == 0
         if self._agreement is not None:
             unseen(self._agreement.before_step, optimizer)
-            every = self.log_every_n_steps or trainer.log_every_n_steps
-            # With loggers or without: all ranks take part.
-            if every and trainer.global_step % every == 0:
+            if every and due:  # with loggers or without: all ranks take part
                 self._norm = unseen(self._agreement.norm, optimizer)
         else:
-            self._ask("audit", "before_step", optimizer)
-        self._safely("pictures", self._show_gradients, trainer, optimizer)
-        self._tell(trainer)
-        self._safely("scalars", self._log_scalars, trainer, optimizer)
+            self._safely("audit", session.before_step, optimizer)
+        if due:
+            self._safely("pictures", self._show_gradients, trainer, optimizer, every)
+        if due and every:
+            self._safely("scalars", self._log_scalars, trainer, optimizer)
+        if not self._rests():
+            self._tell(trainer)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Finish the batch."""
-        self._ask("audit", "end_batch")
-        self._tell(trainer)
+        if self._session is not None and self._rests():
+            self._session.rest()
+        else:
+            self._ask("audit", "end_batch")
+            self._tell(trainer)
         if self._routing is not None:
             unseen(self._routing.end_batch, outputs)
 
@@ -293,14 +313,17 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     # -- deeds
 
+    def _rests(self) -> bool:
+        """Say whether there is nothing to tell in this batch, and nobody to agree with."""
+        return self._session is not None and self._session.quiet and self._agreement is None
+
     def _attach(self, trainer: Any, pl_module: Any) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
-        scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._session.attach(
             pl_module,
             trainer.optimizers,
             automatic=pl_module.automatic_optimization,
-            scaled=scaler is not None,
+            scaled=self._scaled,
         )
 
     def _meet(self, trainer: Any, pl_module: Any) -> None:
@@ -330,20 +353,15 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def _begin_batch(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
-        replay = self._replay(trainer, pl_module, batch, batch_idx)
+        self._attach(trainer, pl_module)
+        around = self._around
+        replay = None if around is None else Replay(pl_module, (batch, batch_idx), around)
         self._session.begin_batch(trainer.global_step, batch, replay)
-
-    @staticmethod
-    def _replay(trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> Replay | None:
-        """Return what runs this step again; only one process can do so by itself."""
-        if trainer.world_size > 1 or not pl_module.automatic_optimization:
-            return None
-        return Replay(pl_module, (batch, batch_idx), trainer.precision_plugin.train_step_context)
 
     def _safely(self, part: str, deed: Callable[..., Any] | None, *args: Any) -> None:
         """Do something; a bug in it switches the part off instead of stopping the training."""
         session = self._session
-        if session is None or deed is None or session.is_off(part):
+        if session is None or deed is None or part in session.off:
             return
         try:
             unseen(deed, *args)
@@ -353,7 +371,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
                 return
             if self.settings.strict:
                 raise
-            session.off(part, fault)
+            session.switch_off(part, fault)
 
     def _tell(self, trainer: Any, *, may_raise: bool = True) -> None:
         """Raise or warn about the findings since the last call."""
@@ -376,16 +394,13 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def _log_scalars(self, trainer: Any, optimizer: Any) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
-        every = self.log_every_n_steps or trainer.log_every_n_steps
-        if trainer.loggers and every and trainer.global_step % every == 0:
+        if trainer.loggers:
             norm = {} if self._norm is None else {"norm": self._norm}
             scalars.log_scalars(trainer, self._session.scalars(optimizer, **norm))
 
-    def _show_gradients(self, trainer: Any, optimizer: Any) -> None:
+    def _show_gradients(self, trainer: Any, optimizer: Any, every: int) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
-        every = self.log_every_n_steps or trainer.log_every_n_steps
-        if trainer.global_step % max(every, 1) == 0:
-            self._gallery.step(trainer, self._session.judged(optimizer), every)
+        self._gallery.step(trainer, self._session.judged(optimizer), every)
 
 
 def _is_last(trainer: Any, *, together: bool) -> bool:

@@ -3,7 +3,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from operator import is_
 from typing import Any
@@ -62,6 +62,16 @@ class Roster:
         self._judged[id(optimizer)] = _Judged(params, live, kept)
         return kept
 
+    def kept(self, optimizer: Any) -> dict[str, Tensor] | None:  # noqa: ANN401
+        """Return what was judged of an optimizer, if it holds the same and nothing was unfrozen.
+
+        Whether something was frozen is not asked: its gradient will be missing.
+        """
+        known = self._judged.get(id(optimizer))
+        if self.stale or known is None or not known.may_hold(params_of(optimizer)):
+            return None
+        return known.named
+
     def _judge_anew(self, params: Sequence[Tensor]) -> dict[str, Tensor]:
         """Walk the modules for the names of what is held and requires grad."""
         if self.stale or not all(id(p) in self._known_names for p in params):
@@ -113,6 +123,17 @@ class _Judged:
     params: list[Tensor]
     live: list[bool]
     named: dict[str, Tensor]
+    frozen: list[Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find what is frozen."""
+        still = [p for p, live in zip(self.params, self.live, strict=False) if not live]
+        object.__setattr__(self, "frozen", still)
+
+    def may_hold(self, params: list[Tensor]) -> bool:
+        """Say whether the optimizer still holds the same, and nothing of it was unfrozen."""
+        same = len(params) == len(self.params) and all(map(is_, params, self.params))
+        return same and not any(p.requires_grad for p in self.frozen)
 
     def holds(self, params: list[Tensor], live: list[bool]) -> bool:
         """Say whether the optimizer still holds the same, and the same requires grad."""

@@ -70,6 +70,9 @@ class Run:
         batches: number of batches begun.
         said: parameters, and codes of the whole job, that a finding has named.
         sharded: the module holds shards that neither trace nor graph can follow.
+        quiet: nothing is open in the batch under way; what is left of it is to look at its loss and
+            at its gradients.
+        off: the parts of the guard that a bug has ended.
     """
 
     def __init__(self, settings: Settings, report: Report) -> None:
@@ -82,9 +85,10 @@ class Run:
         self.step = 0
         self.batches = 0
         self.sharded = False
+        self.quiet = False
         self.said: set[str] = set()
         self._fresh: list[Diagnostic] = []
-        self._off: set[str] = set()
+        self.off: set[str] = set()
         self._silenced: set[tuple[str, int, str]] = set()
 
     @property
@@ -134,6 +138,7 @@ class Run:
                 continue
             if self.report.add(diagnostic) and diagnostic.severity is not Severity.INFO:
                 self._fresh.append(diagnostic)
+                self.quiet = False
 
     def _suppressed(self, diagnostic: Diagnostic) -> bool:
         """Say whether a comment on the reported line asks for silence."""
@@ -166,18 +171,18 @@ class Run:
 
     def shut(self, part: str) -> None:
         """Switch a part of the guard off without a word: it has been said elsewhere."""
-        self._off.add(part)
+        self.off.add(part)
 
     def take_fresh(self) -> list[Diagnostic]:
         """Return the findings since the last call."""
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def off(self, part: str, fault: BaseException) -> None:
+    def switch_off(self, part: str, fault: BaseException) -> None:
         """Switch a part of the guard off after a bug in it, and say so once."""
-        if part in self._off:
+        if part in self.off:
             return
-        self._off.add(part)
+        self.off.add(part)
         _log.error("gradguard: the %s failed and is off from here on", part, exc_info=fault)
         why = f"{type(fault).__name__}: {fault}"
         self.report.add_limit(f"the {part} failed with {why}")
@@ -186,7 +191,3 @@ class Run:
             self.emit(diagnose.unchecked(scene, f"the {part}", why))
         except Exception:  # noqa: BLE001 - what stays is the log
             _log.exception("gradguard: what failed cannot be put into the report either")
-
-    def is_off(self, part: str) -> bool:
-        """Say whether a part has been switched off."""
-        return part in self._off

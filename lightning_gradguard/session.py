@@ -20,6 +20,7 @@ from lightning_gradguard.diagnose import Scene
 from lightning_gradguard.flow import State, state_of
 from lightning_gradguard.hidden import hidden_tensors
 from lightning_gradguard.lasting import LATE_LOOKS, MIN_LATE_RUN, Lasting
+from lightning_gradguard.peek import UNREAD, UNUSUAL, peek
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.roster import params_of, raw_of
@@ -73,7 +74,8 @@ class Session(Run):
         self._first_step = -1
         self._idle_steps = 0
         self._live_steps = 0
-        self._loss_finite = True
+        self._loss: Tensor | None = None  # that of the batch, until somebody asks what it is
+        self._finite = True
 
     def attach(
         self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool
@@ -96,7 +98,7 @@ class Session(Run):
         """
         self.step = step
         self.tracer.replay = replay
-        self._loss_finite = True
+        self._loss, self._finite = None, True
         self._backward_seen = False
         self._bare = None
         self.roster.stale |= self.batches % _NAMES_EVERY == 0
@@ -107,15 +109,24 @@ class Session(Run):
         if self.batches == 1:
             self._first_step = step
             self.lasting.remember_values()
-        if (first or self._armed) and not self.is_off("trace"):
-            self._armed = False
+        self.quiet = self._has_nothing_open()
+        if (first or self._armed) and "trace" not in self.off:
+            self._armed = self.quiet = False
             self.tracer.begin(batch, self._raw_backward)
+
+    def _has_nothing_open(self) -> bool:
+        """Say whether the first looks are over, and no suspicion waits for its end."""
+        if not self.automatic or self.batches <= max(self.settings.patience, LATE_LOOKS):
+            return False
+        return not (self._held_terms or self.off or self.audit.suspects())
 
     def before_backward(self, loss: Tensor) -> None:
         """Look at the loss and its graph; findings that cannot be refuted are made here."""
-        self.tracer.leave()
-        if loss.device.type == "cpu" and self.automatic:
-            self._loss_finite = _is_finite(loss)
+        self._backward_seen = True
+        if not self.quiet:
+            self.tracer.leave()
+        if loss.is_cpu and self.automatic:
+            self._loss = loss
         if self.tracer.now is None:
             if not loss.requires_grad:
                 self._explain_dead_loss()
@@ -135,8 +146,6 @@ class Session(Run):
 
     def _watch_clearing(self) -> None:
         """Note what has a gradient, while that may be asked: reading thousands has its price."""
-        if self.automatic and self.batches > self.settings.patience and not self.audit.suspects():
-            return
         if not self.roster.ever:
             self.judged()
         bare = {n for n, p in self.roster.ever.items() if p.grad is None}
@@ -144,10 +153,10 @@ class Session(Run):
 
     def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Take the final gradients of one optimizer."""
-        raw = self.enter_step(optimizer)
+        raw = optimizer if self.quiet else self.enter_step(optimizer)
         if self.step % self.settings.every_n_steps:
             return
-        named = self.judged(optimizer)
+        named = (self.roster.kept(optimizer) if self.quiet else None) or self.judged(optimizer)
         if not self._backward_seen and all(p.grad is None for p in named.values()):
             self._idle_steps += 1
             return
@@ -190,6 +199,7 @@ class Session(Run):
 
     def end_batch(self) -> None:
         """Finish a batch: raw optimizers, late suspicions, patience."""
+        self.rest()
         self.unseen.stop()
         self.tracer.release()
         self.tracer.leave()
@@ -207,6 +217,17 @@ class Session(Run):
         self.tracer.finish()
         self.lasting.watch_outsiders()
         self.lasting.judge(final=False)
+
+    def rest(self) -> None:
+        """Let go of the loss and of the batch; all that is left to do in a quiet one."""
+        self._loss = self.tracer.replay = None
+
+    @property
+    def _loss_finite(self) -> bool:
+        """Say whether the loss of the batch is finite: read when it is asked for, once."""
+        if self._loss is not None:
+            self._finite, self._loss = _is_finite(self._loss), None
+        return self._finite
 
     def finish(self) -> None:
         """End the run: what has lasted until here becomes a finding."""
@@ -347,12 +368,12 @@ class Session(Run):
 
     def _route(self, trace: Trace, view: LossView) -> None:
         """Hand over what was recognised while the tensors of the step are still held."""
-        if self.on_metrics is None or self.is_off("metrics"):
+        if self.on_metrics is None or "metrics" in self.off:
             return
         try:
             self.on_metrics(trace, view.value)
         except Exception as fault:  # noqa: BLE001 - a bug in routing must not cost the findings
-            self.off("metrics", fault)
+            self.switch_off("metrics", fault)
 
     def _leaf_is_stray(self, view: LossView) -> bool:
         """Say whether no leaf of the loss is trained by an optimizer."""
@@ -366,10 +387,16 @@ class Session(Run):
     ) -> None:
         if agreed is None and self._loss_finite:
             found = self.audit.look(named, self.step)
-            states = self.audit.observe(named, self.step, states=found)
+            if found and self.quiet:  # whether all still requires grad has not been asked
+                named = self.judged(optimizer)
+                found = {name: state for name, state in found.items() if name in named}
+            states = self.audit.observe(named, self.step, states=found) if found else {}
         else:
             states = self.audit.observe(named, self.step, states=agreed)
         self._watch_updates(named, optimizer)
+        if not states:
+            return
+        self.quiet = False
         self.roster.stale |= any(
             s is State.NONE and self.audit.tracks[n].run == 1 for n, s in states.items()
         )
@@ -424,10 +451,10 @@ class Session(Run):
             self.audit.observe(named, self.step, states=states)
 
     def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
-        groups = getattr(optimizer, "param_groups", ())
-        frozen = {id(p) for g in groups if _rate(g) == 0.0 for p in g["params"]}
-        if not frozen:
+        still = [g["params"] for g in getattr(optimizer, "param_groups", ()) if _rate(g) == 0.0]
+        if not still:
             return
+        frozen = {id(p) for params in still for p in params}
         for name, param in named.items():
             if id(param) in frozen:
                 track = self.audit.tracks.get(name)
@@ -516,6 +543,9 @@ class Session(Run):
         """Return what is logged at the logging cadence; reads every gradient once for the norm."""
         named = self.judged(optimizer)
         tracks = [self.audit.tracks[n] for n in named if n in self.audit.tracks]
+        total = norm([p.grad for p in named.values() if p.grad is not None])
+        if norm is total_norm and not math.isfinite(total):
+            self._screen(named)
         return {
             "gradguard/coverage": self.audit.coverage(),
             "gradguard/missing": float(
@@ -523,8 +553,14 @@ class Session(Run):
             ),
             "gradguard/zero": float(sum(1 for t in tracks if t.run and t.dead_state is State.ZERO)),
             "gradguard/nonfinite": float(sum(1 for t in tracks if t.nonfinite)),
-            "gradguard/grad_norm": norm([p.grad for p in named.values() if p.grad is not None]),
+            "gradguard/grad_norm": total,
         }
+
+    def _screen(self, named: Mapping[str, Tensor]) -> None:
+        """Find the values that are not finite and that no sample has met."""
+        tracks = {n: t for n, t in self.audit.tracks.items() if n in named}
+        met = {n: State.NONFINITE if t.nonfinite else State.ALIVE for n, t in tracks.items()}
+        self._nonfinite(self._recount(named, met))
 
     def update_report(self) -> None:
         """Put the numbers of the run into the report."""
@@ -557,10 +593,8 @@ def _is_asked_for(now: Traced, tensor: Tensor) -> bool:
 
 
 def _is_finite(loss: Tensor) -> bool:
-    loss = loss.detach()
-    if loss.numel() == 1 and not loss.is_complex():
-        return math.isfinite(loss.item())
-    return bool(torch.isfinite(loss).all())
+    kind = peek(loss) if loss.numel() == 1 else UNREAD
+    return bool(torch.isfinite(loss.detach()).all()) if kind == UNREAD else kind != UNUSUAL
 
 
 def _raised_at(error: BaseException) -> Span | None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from lightning_gradguard.flow import State, state_of
+from lightning_gradguard.peek import FINITE, peek
 
 __all__ = ["Clock", "LateShelf", "Sampler", "Shelf", "Track", "can_sample"]
 
@@ -26,9 +27,6 @@ _SMALL = 1024
 _PILE = 4
 # Up to here reading gradients one by one is cheaper than gathering them.
 _FEW = 32
-# Steps after which parameters that were alive in all of them are looked at in turn.
-_SETTLED = 10
-_ALL = -1
 # Looks that may be under way on a device; more would mean that results are never read.
 _UNDER_WAY = 8
 
@@ -268,13 +266,16 @@ class Shelf:
         self._out = set(range(len(params)))
         self._back: list[int] = []
         self._present: list[int] = []
-        self._samplers: dict[int, Sampler] = {}
+        self._sampler: Sampler | None = None
 
     def look(self, step: int) -> dict[int, State]:
         """Count a step; return the states of the parameters that it was not counted for.
 
         These are all whose gradient is not alive, and those that were not alive at the last look.
         """
+        if not self._out and not self._back and self._show_life():
+            self.clock.tick(step)
+            return {}
         grads = [p.grad for p in self.params]
         states = self._missing(grads)
         for index in self._doubtful(grads):
@@ -288,44 +289,41 @@ class Shelf:
         """Judge all parameters one by one at the next look."""
         self._out = set(range(len(self.params)))
 
+    def _show_life(self) -> bool:
+        """Say whether one value of each gradient shows that it is alive, where there are few.
+
+        The value lies in another place at every step, so that in 16 steps all samples are read.
+        """
+        if len(self.params) > _FEW:
+            return False
+        share = self.clock.count % _SAMPLES / _SAMPLES
+        return all(peek(p.grad, share) == FINITE for p in self.params)
+
     def _missing(self, grads: Sequence[Tensor | None]) -> dict[int, State]:
         """Find what has no gradient; plan the reading of what has one, if that has changed."""
         present = [i for i, g in enumerate(grads) if g is not None]
         if present != self._present:
-            self._present, self._samplers = present, {}
+            self._present, self._sampler = present, None
         if len(present) == len(grads):
             return {}
         return dict.fromkeys(sorted(set(range(len(grads))) - set(present)), State.NONE)
 
-    def _chosen(self, grads: Sequence[Tensor | None]) -> tuple[int, list[int]]:
-        """Return which parameters to look at: all, or every other one if all have long been alive.
-
-        A gradient that is lost is then noticed one step later, and reported when it has been gone
-        for one step longer than it may be.
-        """
-        turn = self.clock.count % 2 if self.clock.count >= _SETTLED else _ALL
-        if self._back or self._single or any(grads[i] is not None for i in self._out):
-            turn = _ALL
-        return turn, self._present if turn == _ALL else self._present[turn::2]
-
     def _sums(self, grads: Sequence[Tensor | None]) -> tuple[list[int], Tensor] | None:
         """Return indices and the sums of their samples, if there is anything to sample."""
-        turn, sampled = self._chosen(grads)
+        sampled = self._present
         if self._single:
             sampled = [i for i in sampled if i not in self._single]
         if not sampled:
             return None
-        sampler = self._samplers.get(turn)
-        if sampler is None:
-            sampler = self._samplers[turn] = Sampler([self.params[i] for i in sampled])
-        sums = sampler.sums([grads[i] for i in sampled])  # type: ignore[misc]
-        return [sampled[i] for i in sampler.order], sums
+        if self._sampler is None:
+            self._sampler = Sampler([self.params[i] for i in sampled])
+        sums = self._sampler.sums([grads[i] for i in sampled])  # type: ignore[misc]
+        return [sampled[i] for i in self._sampler.order], sums
 
     def _doubtful(self, grads: Sequence[Tensor | None]) -> list[int]:
         """Return the gradients whose samples do not show that they are alive and finite."""
         if len(self._present) - len(self._single) <= _FEW:
-            chosen = self._chosen(grads)[1]
-            return [i for i in chosen if i in self._single or not _shows_life(grads[i])]
+            return [i for i in self._present if i in self._single or not _shows_life(grads[i])]
         single = [i for i in self._single if grads[i] is not None]
         try:
             found = self._sums(grads)
@@ -426,9 +424,6 @@ class LateShelf(Shelf):
             self.tracks[index].leave()
         self._out.update(missing)
         return {i: s for i, s in states.items() if i not in self._doubts} | missing
-
-    def _chosen(self, grads: Sequence[Tensor | None]) -> tuple[int, list[int]]:  # noqa: ARG002
-        return _ALL, self._present  # results come a step late as it is
 
     def drain(self) -> None:
         """Wait for the looks that are under way, and note what they found."""

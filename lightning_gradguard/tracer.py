@@ -198,7 +198,7 @@ class Tracer:
         if now.trace.fault is not None and self.run.settings.strict:
             raise now.trace.fault
         if now.trace.fault is not None:
-            self.run.off("trace", now.trace.fault)
+            self.run.switch_off("trace", now.trace.fault)
         if now.trace.truncated:
             self._stop_tracing(len(now.trace.calls))
             return

@@ -558,6 +558,14 @@ def test_training_is_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+def test_training_is_the_same_when_nothing_is_open_any_more(name: str) -> None:
+    """After so many steps without a suspicion the guard does what it does for ever after."""
+    patience = 10 if name == "fp16 with a scaler" else 3  # it overflows for longer, on purpose
+    found = assert_same(name, GradGuard(patience=patience), broken=False)
+    assert not found.findings
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_training_is_the_same_while_a_finding_is_reported(name: str) -> None:
     """A cut branch is reported in the middle of the run, and nothing else changes."""
     assert assert_same(name, GradGuard(patience=2), broken=True).findings
@@ -700,6 +708,7 @@ class Referred(Net):
 
     def training_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> Tensor:
         """Mark the graph, too; numbers leave and come back on the way."""
+        self.results.made += map(weakref.ref, batch)
         with self.results:
             x, y = batch
             marked = Remembered.apply(self(x))  # type: ignore[no-untyped-call]
@@ -709,7 +718,7 @@ class Referred(Net):
 
 
 class Survivors(pl.Callback):
-    """Count what is still alive when the step is over and when the next one begins."""
+    """Count what is still alive when a step is over, and when the next batch is made and begins."""
 
     def __init__(self) -> None:
         self.counts: list[tuple[int, int]] = []
@@ -717,6 +726,18 @@ class Survivors(pl.Callback):
     def _count(self, model: Any) -> None:
         tensors = sum(ref() is not None for ref in model.results.made)
         self.counts.append((tensors, sum(ref() is not None for ref in Remembered.marks)))
+
+    def counted(self, model: Any, loader: Any) -> Any:
+        """Return the same batches; each time one is asked for, it is counted what there is."""
+
+        class Batches(torch.utils.data.IterableDataset[Any]):
+            def __iter__(_self) -> Any:  # noqa: N805 - the outer one counts
+                for batch in loader:
+                    self._count(model)
+                    yield batch
+                    del batch
+
+        return DataLoader(Batches(), batch_size=None)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
         """Count what the last step left."""
@@ -732,14 +753,19 @@ class Survivors(pl.Callback):
 def test_nothing_is_kept_alive(*, broken: bool) -> None:
     """No tensor and no graph of a traced step outlives it for the guard's sake."""
     counts = []
-    choices: list[list[pl.Callback]] = [[], [GradGuard(trace_steps=3, patience=2)]]
+    choices: list[list[pl.Callback]] = [
+        [],
+        [GradGuard(trace_steps=3, patience=2)],
+        [GradGuard(patience=3)],  # without a finding, nothing is open after three steps
+    ]
     for guards in choices:
         Remembered.marks.clear()
-        survivors = Survivors()
+        model, survivors = Referred(broken=broken), Survivors()
         pl.seed_everything(3, verbose=False)
-        trainer_for(Setting(), None, [*guards, survivors]).fit(Referred(broken=broken), data())
+        batches = survivors.counted(model, data())
+        trainer_for(Setting(), None, [*guards, survivors]).fit(model, batches)
         counts.append(survivors.counts)
-    assert counts[0] == counts[1]
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_model_dies_while_the_guard_lives() -> None:

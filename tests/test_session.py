@@ -789,6 +789,11 @@ class Pair(nn.Module):
         self.body = nn.Linear(3, 1)
         self.spare = nn.Linear(3, 1)
 
+    def both(self) -> Tensor:
+        """Return a loss that trains both."""
+        loss: Tensor = (self.body(X) + self.spare(X)).pow(2).mean()
+        return loss
+
 
 class TestPlainTorch:
     """A session in a loop of one's own: it knows no Trainer."""
@@ -894,3 +899,154 @@ def test_iterable_without_an_end(run_fit: Fit) -> None:
     _, error = run_fit(Spare(), DataLoader(Stream(), batch_size=None), guard, max_steps=4)
     assert error is None
     assert codes(guard.report) == ["GG106"]
+
+
+class TestQuiet:
+    """Once all has gone well for a while, a step is a look at the loss and at the gradients."""
+
+    PATIENCE = 4
+
+    def run(
+        self,
+        compute: Callable[[Pair, int], Tensor] = lambda model, _: model.both(),
+        before: Callable[[Pair, torch.optim.Optimizer, int], None] = lambda *_: None,
+        model: Any = None,
+        steps: int = 16,
+        log_every: int = 0,
+        **settings: Any,
+    ) -> tuple[Session, list[bool]]:
+        """Train, and return the session and for each step whether it ended quietly."""
+        model = model or Pair()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        session = Session(Settings(patience=self.PATIENCE, **settings), Report())
+        quiet: list[bool] = []
+        for step in range(steps):
+            before(model, optimizer, step)
+            session.attach(model, [optimizer], automatic=True, scaled=False)
+            session.begin_batch(step, X)
+            loss = compute(model, step)
+            optimizer.zero_grad()
+            session.before_backward(loss)
+            if not loss.requires_grad:
+                break
+            loss.backward()
+            if not session.quiet:
+                session.after_backward()
+            session.before_step(optimizer)
+            if log_every and step % log_every == 0:
+                session.scalars(optimizer)
+            optimizer.step()
+            quiet.append(session.quiet)
+            session.end_batch()
+        session.finish()
+        return session, quiet
+
+    def test_begins_after_patience(self) -> None:
+        """Not before, and every step is counted."""
+        session, quiet = self.run()
+        assert quiet == [False] * self.PATIENCE + [True] * (16 - self.PATIENCE)
+        assert {t.alive for t in session.audit.tracks.values()} == {16}
+        assert session.report.diagnostics == ()
+
+    @pytest.mark.parametrize("begin", [7, 8])
+    def test_lost_layer_ends_it(self, begin: int) -> None:
+        """The run without gradients begins at its first step, and is a finding in time."""
+        session, quiet = self.run(
+            lambda model, step: model.both() if step < begin else model.body(X).pow(2).mean()
+        )
+        assert quiet[begin - 1 : begin + 1] == [True, False]
+        found = only(session.report, "GG106")
+        assert found.step == begin + self.PATIENCE - 1
+        assert found.params == ("spare.weight", "spare.bias")
+        assert session.audit.tracks["spare.weight"].first_dead == begin
+
+    def test_layer_that_comes_back_lets_it_go_on(self) -> None:
+        """One step without a gradient is no finding."""
+        session, quiet = self.run(
+            lambda model, step: model.body(X).pow(2).mean() if step == 8 else model.both()
+        )
+        assert quiet[7:11] == [True, False, False, True]
+        assert codes(session.report) == []
+        assert session.audit.tracks["spare.weight"].alive == 15
+
+    def test_frozen_layer_is_not_missed(self) -> None:
+        """What no longer requires grad is not judged, although nobody had asked at each step."""
+
+        def freeze(model: Pair, _optimizer: torch.optim.Optimizer, step: int) -> None:
+            model.spare.requires_grad_(step < 8)
+
+        session, quiet = self.run(before=freeze)
+        assert codes(session.report) == []
+        assert quiet[10]
+        assert session.audit.tracks["spare.weight"].steps == 8
+        assert session.audit.tracks["body.weight"].steps == 16
+
+    def test_thawed_layer_is_judged(self) -> None:
+        """From the step on in which it requires grad."""
+
+        def thaw(model: Pair, _optimizer: torch.optim.Optimizer, step: int) -> None:
+            model.spare.requires_grad_(step >= 8)
+
+        session, _ = self.run(lambda model, _: model.body(X).pow(2).mean(), before=thaw)
+        found = only(session.report, "GG106")
+        assert found.step == 8 + self.PATIENCE - 1
+        assert session.audit.tracks["spare.weight"].first_dead == 8
+
+    def test_replaced_parameter_is_judged(self) -> None:
+        """The new one counts from its first step on."""
+
+        def replace(model: Pair, optimizer: torch.optim.Optimizer, step: int) -> None:
+            if step == 8:
+                model.spare.weight = nn.Parameter(torch.ones(1, 3))
+                optimizer.param_groups[0]["params"][2] = model.spare.weight
+
+        session, quiet = self.run(before=replace)
+        assert not quiet[8]
+        assert codes(session.report) == []
+        assert session.audit.tracks["spare.weight"].steps == 16
+
+    def test_bad_loss_ends_it(self) -> None:
+        """A loss that is not finite is noticed in its own step."""
+        session, _ = self.run(
+            lambda model, step: model.both() * (float("nan") if step == 9 else 1.0), steps=10
+        )
+        assert only(session.report, "GG204").step == 9
+
+    def test_dead_loss_ends_it(self) -> None:
+        """A loss without a graph is explained before its backward pass."""
+        session, _ = self.run(
+            lambda model, step: model.both().detach() if step == 9 else model.both()
+        )
+        assert only(session.report, "GG101").step == 9
+
+    @pytest.mark.parametrize("log_every", [0, 3])
+    def test_single_bad_value_is_met_when_the_norm_is_logged(self, log_every: int) -> None:
+        """Samples may miss one value of many; the norm, which is logged now and then, does not."""
+        model = nn.Linear(1000, 100)
+        hidden = torch.ones(100, 1000)
+        hidden[3, 37] = float("nan")
+
+        def spoil(_model: Any, _optimizer: torch.optim.Optimizer, step: int) -> None:
+            if step == 9:
+                model.weight.register_hook(lambda grad: grad * hidden)
+
+        session, _ = self.run(
+            lambda *_: model(torch.ones(1, 1000)).mean(),
+            spoil,
+            model,
+            steps=10,
+            log_every=log_every,
+        )
+        assert codes(session.report) == (["GG204"] if log_every else [])
+
+    def test_steps_that_are_not_looked_at(self) -> None:
+        """With a cadence of two, every other step is looked at, quietly or not."""
+        session, quiet = self.run(every_n_steps=2)
+        assert quiet[-1]
+        assert {t.alive for t in session.audit.tracks.values()} == {8}
+
+    def test_batch_and_loss_are_let_go(self) -> None:
+        """When a batch ends, nothing of it is held."""
+        session, _ = self.run()
+        assert session.tracer.replay is None
+        assert session._loss is None

@@ -62,7 +62,7 @@ class Outbox:
 
     def attempt(self, part: str, deed: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
         """Do this rank's own part of the work; it must not keep the rank from the comparison."""
-        if self.session.is_off(part):
+        if part in self.session.off:
             return None
         try:
             return deed(*args)
@@ -72,7 +72,7 @@ class Outbox:
 
     def fault(self, part: str, error: BaseException) -> None:
         """Take note of a bug in the guard on this rank."""
-        if part not in {p for p, _ in self._faults} and not self.session.is_off(part):
+        if part not in {p for p, _ in self._faults} and part not in self.session.off:
             _log.error("gradguard: the %s failed on rank %d", part, self.rank, exc_info=error)
             self._faults.append((part, f"{type(error).__name__}: {error}"))
 
