@@ -111,7 +111,7 @@ class Audit:
 
     def suspects(self) -> list[str]:
         """Return the parameters that had no gradient when they were last looked at."""
-        return [n for n in self._suspects if self.tracks[n].run]
+        return [n for n in self._suspects if self.tracks[n].run] if self._suspects else []
 
     def drain(self) -> None:
         """Take in what is still on its way from a device."""

@@ -353,7 +353,8 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def _begin_batch(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
-        self._attach(trainer, pl_module)
+        if not self._session.quiet or not pl_module.automatic_optimization:
+            self._attach(trainer, pl_module)
         around = self._around
         replay = None if around is None else Replay(pl_module, (batch, batch_idx), around)
         self._session.begin_batch(trainer.global_step, batch, replay)

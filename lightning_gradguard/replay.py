@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,16 @@ class Replay:
         around: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self._model, self._arguments, self._around = model, arguments, around
+        self._state: Tensor | None = None
+
+    def mark(self) -> Self:
+        """Note the random state that the step begins with; without it, it is the one of the day."""
         self._state = torch.default_generator.get_state()
+        return self
+
+    def has_drawn(self) -> bool:
+        """Say whether random numbers have been drawn since the mark."""
+        return self._state is not None and not torch.equal(self._state, torch.get_rng_state())
 
     def copy(self) -> nn.Module:
         """Return a copy of the module that logs nothing.
@@ -51,10 +60,11 @@ class Replay:
         return twin
 
     def run(self, twin: nn.Module) -> Tensor | None:
-        """Run the step on a copy with the random state of the first time; return its loss."""
+        """Run the step on a copy with the random state of the mark; return its loss."""
         step = twin.training_step
         count = len(inspect.signature(step).parameters)  # type: ignore[arg-type]
-        with random_state_of(self._state), self._around():
+        state = torch.get_rng_state() if self._state is None else self._state
+        with random_state_of(state), self._around():
             out = step(*self._arguments[:count])  # type: ignore[operator]
         loss = out.get("loss") if isinstance(out, dict) else out
         return loss if isinstance(loss, Tensor) else None

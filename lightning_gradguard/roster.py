@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is judged: the parameters that optimizers hold, under the names that users know."""
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Roster", "clean", "names_of", "params_of", "raw_of"]
+__all__ = ["Roster", "clean", "names_of", "params_of", "rate_of", "raw_of"]
 
 _PREFIXES = re.compile(r"_fsdp_wrapped_module\.|_orig_mod\.|_checkpoint_wrapped_module\.")
 
@@ -59,16 +60,17 @@ class Roster:
             kept = known.named
         elif known is not None:
             self._forget(known.named)
-        self._judged[id(optimizer)] = _Judged(params, live, kept)
+        groups = [list(g["params"]) for o in held for g in getattr(o, "param_groups", ())]
+        self._judged[id(optimizer)] = _Judged(params, live, kept, groups)
         return kept
 
     def kept(self, optimizer: Any) -> dict[str, Tensor] | None:  # noqa: ANN401
-        """Return what was judged of an optimizer, if it holds the same and nothing was unfrozen.
+        """Return what was judged of an optimizer, if it still holds the same and moves it.
 
         Whether something was frozen is not asked: its gradient will be missing.
         """
         known = self._judged.get(id(optimizer))
-        if self.stale or known is None or not known.may_hold(params_of(optimizer)):
+        if self.stale or known is None or not known.goes_on(optimizer.param_groups):
             return None
         return known.named
 
@@ -123,6 +125,7 @@ class _Judged:
     params: list[Tensor]
     live: list[bool]
     named: dict[str, Tensor]
+    groups: list[list[Tensor]]
     frozen: list[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -130,16 +133,29 @@ class _Judged:
         still = [p for p, live in zip(self.params, self.live, strict=False) if not live]
         object.__setattr__(self, "frozen", still)
 
-    def may_hold(self, params: list[Tensor]) -> bool:
-        """Say whether the optimizer still holds the same, and nothing of it was unfrozen."""
-        same = len(params) == len(self.params) and all(map(is_, params, self.params))
-        return same and not any(p.requires_grad for p in self.frozen)
+    def goes_on(self, groups: Sequence[Mapping[str, Any]]) -> bool:
+        """Say whether the optimizer holds the same in each group, moves it, and unfroze nothing."""
+        if len(groups) != len(self.groups):
+            return False
+        for group, mine in zip(groups, self.groups, strict=True):
+            params = group["params"]
+            if len(params) != len(mine) or not all(map(is_, params, mine)) or rate_of(group) == 0.0:
+                return False
+        return not any(p.requires_grad for p in self.frozen)
 
     def holds(self, params: list[Tensor], live: list[bool]) -> bool:
         """Say whether the optimizer still holds the same, and the same requires grad."""
         if live != self.live or len(params) != len(self.params):
             return False
         return all(map(is_, params, self.params))
+
+
+def rate_of(group: Mapping[str, Any]) -> float:
+    """Return the learning rate of a group, NaN where that would mean waiting for a device."""
+    rate = group.get("lr", 1.0)
+    if type(rate) is float:
+        return rate
+    return math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
 
 
 def clean(name: str) -> str:

@@ -23,7 +23,7 @@ from lightning_gradguard.lasting import LATE_LOOKS, MIN_LATE_RUN, Lasting
 from lightning_gradguard.peek import UNREAD, UNUSUAL, peek
 from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
-from lightning_gradguard.roster import params_of, raw_of
+from lightning_gradguard.roster import params_of, rate_of, raw_of
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.run import Run, Settings, Traced
 from lightning_gradguard.source import Span, capture, is_user_file, locate
@@ -76,6 +76,7 @@ class Session(Run):
         self._live_steps = 0
         self._loss: Tensor | None = None  # that of the batch, until somebody asks what it is
         self._finite = True
+        self._draws = False  # a step draws random numbers, and has to be run again with the same
 
     def attach(
         self, model: nn.Module, optimizers: Sequence[Any], *, automatic: bool, scaled: bool
@@ -103,13 +104,16 @@ class Session(Run):
         self._bare = None
         self.roster.stale |= self.batches % _NAMES_EVERY == 0
         self._stepped = set()
-        self.unseen.listen()
+        if not self.automatic:
+            self.unseen.listen()
         first = self.batches < self.settings.trace_steps
         self.batches += 1
         if self.batches == 1:
             self._first_step = step
             self.lasting.remember_values()
         self.quiet = self._has_nothing_open()
+        if replay is not None and (self._draws or not self.quiet):
+            replay.mark()
         if (first or self._armed) and "trace" not in self.off:
             self._armed = self.quiet = False
             self.tracer.begin(batch, self._raw_backward)
@@ -118,13 +122,14 @@ class Session(Run):
         """Say whether the first looks are over, and no suspicion waits for its end."""
         if not self.automatic or self.batches <= max(self.settings.patience, LATE_LOOKS):
             return False
-        return not (self._held_terms or self.off or self.audit.suspects())
+        return not (self.roster.stale or self._held_terms or self.off or self.audit.suspects())
 
     def before_backward(self, loss: Tensor) -> None:
         """Look at the loss and its graph; findings that cannot be refuted are made here."""
         self._backward_seen = True
         if not self.quiet:
             self.tracer.leave()
+            self._draws |= self.tracer.replay is not None and self.tracer.replay.has_drawn()
         if loss.is_cpu and self.automatic:
             self._loss = loss
         if self.tracer.now is None:
@@ -153,10 +158,13 @@ class Session(Run):
 
     def before_step(self, optimizer: Any) -> None:  # noqa: ANN401
         """Take the final gradients of one optimizer."""
+        named = self.roster.kept(optimizer) if self.quiet else None
+        self.quiet = named is not None
         raw = optimizer if self.quiet else self.enter_step(optimizer)
         if self.step % self.settings.every_n_steps:
             return
-        named = (self.roster.kept(optimizer) if self.quiet else None) or self.judged(optimizer)
+        if named is None:
+            named = self.judged(optimizer)
         if not self._backward_seen and all(p.grad is None for p in named.values()):
             self._idle_steps += 1
             return
@@ -393,6 +401,8 @@ class Session(Run):
             states = self.audit.observe(named, self.step, states=found) if found else {}
         else:
             states = self.audit.observe(named, self.step, states=agreed)
+        if self.quiet and not states:
+            return
         self._watch_updates(named, optimizer)
         if not states:
             return
@@ -451,7 +461,7 @@ class Session(Run):
             self.audit.observe(named, self.step, states=states)
 
     def _watch_updates(self, named: Mapping[str, Tensor], optimizer: Any) -> None:  # noqa: ANN401
-        still = [g["params"] for g in getattr(optimizer, "param_groups", ()) if _rate(g) == 0.0]
+        still = [g["params"] for g in getattr(optimizer, "param_groups", ()) if rate_of(g) == 0.0]
         if not still:
             return
         frozen = {id(p) for params in still for p in params}
@@ -575,12 +585,6 @@ class Session(Run):
             seen_calls=sum(t.seen for t in traces),
             trace_ms=1000 * sum(t.seconds for t in traces),
         )
-
-
-def _rate(group: Mapping[str, Any]) -> float:
-    """Return the learning rate of a group, NaN where that would mean waiting for a device."""
-    rate = group.get("lr", 1.0)
-    return math.nan if isinstance(rate, Tensor) and rate.device.type != "cpu" else float(rate)
 
 
 def _is_asked_for(now: Traced, tensor: Tensor) -> bool:

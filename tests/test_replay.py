@@ -57,16 +57,32 @@ class TestReplay:
     def test_gives_the_same_loss(self, model: Net) -> None:
         """Random numbers are drawn as the first time."""
         batch = torch.ones(4, 3).cumsum(0)
-        replay = Replay(model, (batch, 0))
+        replay = Replay(model, (batch, 0)).mark()
         first = model.training_step(batch, 0)
         model.norm.reset_running_stats()
         again = replay.run(replay.copy())
         assert again is not None
         assert torch.equal(first, again)
 
+    def test_knows_whether_numbers_were_drawn(self, model: Net) -> None:
+        """From the mark on; without one it does not say so."""
+        replay = Replay(model, (torch.ones(4, 3), 0))
+        torch.rand(1)
+        assert not replay.has_drawn()
+        assert not replay.mark().has_drawn()
+        torch.rand(1)
+        assert replay.has_drawn()
+
+    def test_runs_without_a_mark(self, model: Net) -> None:
+        """With the random state of the moment, which stays as it is."""
+        replay = Replay(model, (torch.ones(4, 3), 0))
+        before = state()
+        assert replay.run(replay.copy()) is not None
+        assert state() == before
+
     def test_leaves_no_trace(self, model: Net) -> None:
         """Weights, buffers, gradients, random states and lists of the module are as before."""
-        replay = Replay(model, (torch.ones(4, 3), 0))
+        replay = Replay(model, (torch.ones(4, 3), 0)).mark()
         buffers = {name: value.clone() for name, value in model.named_buffers()}
         before = state()
         loss = replay.run(replay.copy())
@@ -79,7 +95,7 @@ class TestReplay:
 
     def test_restores_random_states_after_an_error(self, model: Net) -> None:
         """A step that raises again draws nothing either."""
-        replay = Replay(model, (torch.ones(4, 7), 0))
+        replay = Replay(model, (torch.ones(4, 7), 0)).mark()
         before = state()
         with pytest.raises(RuntimeError):
             replay.run(replay.copy())
@@ -95,7 +111,7 @@ class TestReplay:
         """What the second run logs goes nowhere."""
         logged: list[str] = []
         model.log = lambda name, *_args, **_kwargs: logged.append(name)  # type: ignore[method-assign]
-        replay = Replay(model, (torch.ones(4, 3), 0))
+        replay = Replay(model, (torch.ones(4, 3), 0)).mark()
         replay.run(replay.copy())
         assert logged == []
 
@@ -117,7 +133,7 @@ class TestReplay:
             yield
             entered.append("out")
 
-        replay = Replay(model, (torch.ones(4, 3), 0), around)
+        replay = Replay(model, (torch.ones(4, 3), 0), around).mark()
         replay.run(replay.copy())
         assert entered == ["in", "out"]
 
@@ -130,7 +146,7 @@ class TestReplay:
                 total = batch.sum()
                 return {"tensor": total, "dict": {"loss": total}, "none": None}[form]
 
-        replay = Replay(Plain(), (torch.ones(3), 0))
+        replay = Replay(Plain(), (torch.ones(3), 0)).mark()
         loss = replay.run(replay.copy())
         assert (loss is None) == (form == "none")
         assert loss is None or loss.item() == 3.0

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from tracing import marked
 
 from lightning_gradguard import GradGuard
+from lightning_gradguard.replay import Replay
 from lightning_gradguard.report import Report
 from lightning_gradguard.rules import Diagnostic
 from lightning_gradguard.session import Session, Settings
@@ -923,7 +924,7 @@ class TestQuiet:
         for step in range(steps):
             before(model, optimizer, step)
             session.attach(model, [optimizer], automatic=True, scaled=False)
-            session.begin_batch(step, X)
+            session.begin_batch(step, X, Replay(model, (X, step)))
             loss = compute(model, step)
             optimizer.zero_grad()
             session.before_backward(loss)
@@ -1044,6 +1045,22 @@ class TestQuiet:
         session, quiet = self.run(every_n_steps=2)
         assert quiet[-1]
         assert {t.alive for t in session.audit.tracks.values()} == {8}
+
+    @pytest.mark.parametrize("draws", [False, True])
+    def test_random_state_is_noted_where_steps_draw(
+        self, monkeypatch: pytest.MonkeyPatch, *, draws: bool
+    ) -> None:
+        """To run a step again takes its random numbers; most of the others need no copy of them."""
+        marks: list[Replay] = []
+        mark = Replay.mark
+
+        def noted(replay: Replay) -> Replay:
+            marks.append(replay)
+            return mark(replay)
+
+        monkeypatch.setattr(Replay, "mark", noted)
+        self.run(lambda model, _: model.both() + (0.0 * torch.rand(()) if draws else 0.0))
+        assert len(marks) == (16 if draws else self.PATIENCE)
 
     def test_batch_and_loss_are_let_go(self) -> None:
         """When a batch ends, nothing of it is held."""
