@@ -211,7 +211,7 @@ class Alternate(pl.Callback):
     ) -> None:
         """Change treatments between blocks, and take the time."""
         turn, place = divmod(batch_idx, self.block)
-        self._marks.append(_now())
+        self._marks.append(now())
         if place:
             return
         if self._now is not None:
@@ -226,7 +226,7 @@ class Alternate(pl.Callback):
         vars(trainer)["callbacks"][:] = [self, *callbacks]
         if self._now is not None:
             self._now.enter(pl_module)
-        self._marks = [_now()]
+        self._marks = [now()]
 
 
 def _start(
@@ -237,7 +237,7 @@ def _start(
         callback.on_train_start(trainer, module)
 
 
-def _now() -> float:
+def now() -> float:
     """Return the time when the device has done what was asked for.
 
     On a CPU it is the time of this thread, in which all work is done: other processes of a shared
@@ -251,9 +251,9 @@ def _now() -> float:
 
 def seconds(work: Callable[[], object]) -> float:
     """Return how long something takes, on the same clock."""
-    start = _now()
+    start = now()
     work()
-    return _now() - start
+    return now() - start
 
 
 def alternate(

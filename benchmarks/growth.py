@@ -72,22 +72,31 @@ def by_calls() -> list[dict[str, float]]:
     """Vary the calls of one traced step; past the limit the rest is not recorded."""
     rows = []
     for calls in CALLS:
-        x = torch.ones(2, 4, requires_grad=True)
-        plain = common.seconds(lambda: _work(x, calls))  # noqa: B023
-        recorder = Recorder({"x": x})
-        collector = Collector()
-        collector.calm()
-        with recorder:
-            traced = common.seconds(lambda: _work(x, calls))  # noqa: B023
-        collector.restore()
+        runs = [_record(calls) for _ in range(max(1, min(9, 10**6 // calls)))]
+        extra = statistics.median(seconds for seconds, _ in runs)
         rows.append({
             "calls": calls,
-            "recorded": len(recorder.trace.calls),
-            "extra_ms": round(1000 * (traced - plain), 2),
-            "kib": _kib(x, calls) if calls <= CALLS[3] else 0,
+            "recorded": runs[0][1],
+            "extra_ms": round(1000 * extra, 2),
+            "extra_us": round(1e6 * extra / calls, 2),
+            "kib": _kib(calls) if calls <= CALLS[3] else 0,
         })  # fmt: skip
-        recorder.forget()
     return rows
+
+
+def _record(calls: int) -> tuple[float, int]:
+    """Return the seconds that a trace adds to so many calls, and how many it has recorded."""
+    x = torch.ones(2, 4, requires_grad=True)
+    plain = common.seconds(lambda: _work(x, calls))
+    recorder = Recorder({"x": x})
+    collector = Collector()
+    collector.calm()
+    with recorder:
+        traced = common.seconds(lambda: _work(x, calls))
+    collector.restore()
+    recorded = len(recorder.trace.calls)
+    recorder.forget()
+    return traced - plain, recorded
 
 
 def _work(x: Tensor, calls: int) -> None:
@@ -95,8 +104,9 @@ def _work(x: Tensor, calls: int) -> None:
         (x * 2.0).view(8)
 
 
-def _kib(x: Tensor, calls: int) -> float:
+def _kib(calls: int) -> float:
     """Return what a record takes."""
+    x = torch.ones(2, 4, requires_grad=True)
     recorder = Recorder({"x": x})
     tracemalloc.start()
     with recorder:
@@ -121,13 +131,15 @@ def lines(results: dict[str, Any]) -> str:
     values = [[f"{r['values']:,}", f"{r['us']:,.0f} us"] for r in results["values"]]
     calls = [
         [f"{r['calls']:,}", f"{r['recorded']:,}", f"{r['extra_ms']:,.1f} ms",
-         f"{r['kib']:,.0f} KiB" if r["kib"] else ""]
+         f"{r['extra_us']:.1f} us", f"{r['kib']:,.0f} KiB" if r["kib"] else ""]
         for r in results["calls"]
     ]  # fmt: skip
     return "\n\n".join((
         common.table(["tensors of 16 values", "one look"], tensors),
         common.table(["values in 10 tensors", "one look"], values),
-        common.table(["calls in a step", "recorded", "time added", "record"], calls),
+        common.table(
+            ["calls in a step", "recorded", "time added", "time a call", "record"], calls
+        ),
     ))  # fmt: skip
 
 

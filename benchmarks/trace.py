@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_gradguard import GradGuard
-from lightning_gradguard.trace import Collector, Recorder, walk
+from lightning_gradguard.trace import Collector, walk
 
 ROUNDS = {"mlp": 40, "conv": 30, "transformer": 14, "many": 8}
-CALLS = 5000
+CALLS = 5000  # in a step
+CALL_ROUNDS = 40
 NODES = 100_000
 BATCH = 32  # sequences in the memory measurement, so that activations outweigh everything else
 
@@ -37,33 +38,41 @@ def traced_step(name: str) -> dict[str, Any]:
     return common.ratios(times, "traced") | {"plain_ms": common.ratios(times, "plain")["ms"]}
 
 
-def call_cost() -> dict[str, float]:
-    """Measure what recording adds to one torch call, over a mix of five small operations."""
-    layer = nn.Linear(4, 4)
-    params = dict(layer.named_parameters())
+class Loop(nn.Module):
+    """Run many small operations, and take their time, by whether they are traced."""
 
-    def work() -> Tensor:
-        h = layer(torch.ones(2, 4))
+    batch = (2, 4)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(10, 4))
+        self.took: dict[bool, list[float]] = {False: [], True: []}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the last result of a mix of five operations that is run over and over."""
+        weight = self.weight
+        traced = torch._C._len_torch_function_stack() > 0  # noqa: SLF001
+        start = common.now()
         for _ in range(CALLS // 5):
-            h = F.linear((torch.relu(h + 1.0) * h).view(2, 4), layer.weight)
-        return h
+            out = F.linear((torch.relu(x + 1.0) * x).view(2, 4), weight)
+        self.took[traced].append(common.now() - start)
+        return out
 
-    def traced() -> float:
-        collector = Collector()
-        collector.calm()
-        with Recorder(params):
-            took = common.seconds(work)
-        collector.restore()
-        return took
 
-    common.seconds(work)
-    plain = [common.seconds(work) for _ in range(9)]
-    recorded = [traced() for _ in range(9)]
-    extra = [(r - p) / CALLS * 1e6 for r, p in zip(recorded, plain, strict=True)]
+def call_cost() -> dict[str, float]:
+    """Measure what recording adds to one torch call within a step of a Trainer."""
+    net = Loop()
+    treatments = [
+        common.Treatment("plain"),
+        common.Treatment("traced", fresh=lambda: [GradGuard()]),
+    ]
+    common.alternate(net, treatments, 1, CALL_ROUNDS)
+    plain, traced = (net.took[kind][common.WARM :] for kind in (False, True))
+    extra = [(t - p) / CALLS * 1e6 for t, p in zip(traced, plain, strict=False)]
     return {
         "plain_us": round(statistics.median(plain) / CALLS * 1e6, 2),
         "extra_us": round(statistics.median(extra), 2),
-        "extra_us_best": round((min(recorded) - min(plain)) / CALLS * 1e6, 2),
+        "extra_us_best": round((min(traced) - min(plain)) / CALLS * 1e6, 2),
     }
 
 
