@@ -60,7 +60,7 @@ class Roster:
             kept = known.named
         elif known is not None:
             self._forget(known.named)
-        groups = [list(g["params"]) for o in held for g in getattr(o, "param_groups", ())]
+        groups = [list(g["params"]) for o in held for g in _groups_of(o)]
         self._judged[id(optimizer)] = _Judged(params, live, kept, groups)
         return kept
 
@@ -70,7 +70,7 @@ class Roster:
         Whether something was frozen is not asked: its gradient will be missing.
         """
         known = self._judged.get(id(optimizer))
-        if self.stale or known is None or not known.goes_on(optimizer.param_groups):
+        if self.stale or known is None or not known.goes_on(_groups_of(optimizer)):
             return None
         return known.named
 
@@ -175,7 +175,12 @@ def raw_of(optimizer: Any) -> Any:  # noqa: ANN401
 
 def params_of(*optimizers: Any) -> list[Tensor]:  # noqa: ANN401
     """Return what some optimizers hold, in their order."""
-    return [p for o in optimizers for g in getattr(o, "param_groups", ()) for p in g["params"]]
+    return [p for o in optimizers for g in _groups_of(o) for p in g["params"]]
+
+
+def _groups_of(optimizer: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
+    groups: Sequence[Mapping[str, Any]] = getattr(optimizer, "param_groups", ())
+    return groups
 
 
 def _same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:

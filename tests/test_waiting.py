@@ -153,8 +153,9 @@ class TestStandIn:
     def _as_on_a_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
         Late.under_way.clear()
         monkeypatch.setattr("lightning_gradguard.audit.Shelf", partial(LateShelf, arrival=Late))
-        # Only on a CPU is the loss read at once.
+        # Only on a CPU is the loss read at once; the random state lies on the host in any case.
         monkeypatch.setattr("lightning_gradguard.session._is_finite", lambda _: True)
+        monkeypatch.setattr("lightning_gradguard.replay.Replay.has_drawn", lambda _: False)
 
     def test_no_step_reads_a_number(self) -> None:
         """A hundred steps, and all of them are counted in the end."""
