@@ -15,7 +15,7 @@ from torch import nn
 
 from lightning_gradguard import GradGuard
 
-BLOCKS = {"mlp": (8, 240), "conv": (6, 240), "transformer": (3, 24), "many": (4, 48)}
+BLOCKS = {"mlp": (8, 240), "conv": (6, 240), "transformer": (2, 72), "many": (4, 48)}
 BARS = {"mlp": 1.03, "conv": 1.01, "transformer": 1.01, "many": 1.05}
 AGAIN, GUARD, LOOP = "plain again", "GradGuard", "`.item()` loop"
 SLOW = 8  # what is far slower than the guard takes part in every eighth round

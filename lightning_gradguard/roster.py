@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import chain
 from operator import is_
 from typing import Any
 
@@ -60,8 +61,7 @@ class Roster:
             kept = known.named
         elif known is not None:
             self._forget(known.named)
-        groups = [list(g["params"]) for o in held for g in _groups_of(o)]
-        self._judged[id(optimizer)] = _Judged(params, live, kept, groups)
+        self._judged[id(optimizer)] = _Judged(params, live, kept)
         return kept
 
     def kept(self, optimizer: Any) -> dict[str, Tensor] | None:  # noqa: ANN401
@@ -125,7 +125,6 @@ class _Judged:
     params: list[Tensor]
     live: list[bool]
     named: dict[str, Tensor]
-    groups: list[list[Tensor]]
     frozen: list[Tensor] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,14 +133,12 @@ class _Judged:
         object.__setattr__(self, "frozen", still)
 
     def goes_on(self, groups: Sequence[Mapping[str, Any]]) -> bool:
-        """Say whether the optimizer holds the same in each group, moves it, and unfroze nothing."""
-        if len(groups) != len(self.groups):
+        """Say whether the optimizer holds the same, moves it, and has unfrozen nothing."""
+        held = [group["params"] for group in groups]
+        if sum(map(len, held)) != len(self.live) or any(rate_of(g) == 0.0 for g in groups):
             return False
-        for group, mine in zip(groups, self.groups, strict=True):
-            params = group["params"]
-            if len(params) != len(mine) or not all(map(is_, params, mine)) or rate_of(group) == 0.0:
-                return False
-        return not any(p.requires_grad for p in self.frozen)
+        same = all(map(is_, chain.from_iterable(held), self.params))
+        return same and not any(p.requires_grad for p in self.frozen)
 
     def holds(self, params: list[Tensor], live: list[bool]) -> bool:
         """Say whether the optimizer still holds the same, and the same requires grad."""

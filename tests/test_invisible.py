@@ -479,9 +479,7 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
         "random": plain(random_states()),
         "collector": gc.get_threshold(),
         "logged": lines.lines,
-        "metrics": plain(
-            {k: v for k, v in trainer.callback_metrics.items() if not k.startswith("gradguard/")}
-        ),
+        "metrics": plain(users_metrics(trainer)),
         "hooks": hooks_of(model),
         "hooks on the way": watcher.notes,
         "callbacks": [type(c).__name__ for c in others],
@@ -491,6 +489,12 @@ def train(name: str, guard: GradGuard | None, *, broken: bool) -> Outcome:
     rest = [(w.category.__name__, str(w.message)) for w in caught if w not in own]
     saved = [torch.load(path, weights_only=False) for path in ("middle.ckpt", "end.ckpt")]
     return Outcome(seen, rest, [str(w.message) for w in own], saved, list(trainer.callback_metrics))
+
+
+def users_metrics(trainer: pl.Trainer) -> dict[str, Tensor]:
+    """Return what was logged by the model."""
+    found = trainer.callback_metrics.items()
+    return {name: value for name, value in found if not name.startswith("gradguard/")}
 
 
 def trainer_for(
@@ -595,17 +599,22 @@ class Dump(pl.Callback):
             plain([o.state_dict() for o in trainer.optimizers]),
             plain(random_states()),
             hooks_of(pl_module),
+            plain(users_metrics(trainer)),
         ]
         torch.save(seen, f"{self.name}-{trainer.global_rank}.pt")
 
 
 @pytest.mark.ranks
+@pytest.mark.parametrize("metrics", ["advise", "route"])
 @pytest.mark.parametrize("broken", [False, True])
-def test_training_on_two_ranks_is_the_same(*, broken: bool) -> None:
+def test_training_on_two_ranks_is_the_same(metrics: Any, *, broken: bool) -> None:
     """Both processes of a DDP training end with the same bits, with a guard and without."""
-    for name in ("plain", "guarded"):
+    choices: dict[str, list[pl.Callback]] = {
+        "plain": [],
+        "guarded": [GradGuard(patience=2, metrics=metrics)],
+    }
+    for name, guards in choices.items():
         pl.seed_everything(7, verbose=False)
-        guards: list[pl.Callback] = [GradGuard(patience=2)] if name == "guarded" else []
         strategy = DDPStrategy(
             process_group_backend="gloo", start_method="fork", find_unused_parameters=True
         )
