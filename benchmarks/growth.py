@@ -167,7 +167,8 @@ def plot(results: dict[str, Any], folder: Path) -> list[Path]:
         middle = len(xs) // 2
         guide = [ys[middle] * shape(v) / shape(xs[middle]) for v in xs]
         axes.loglog(xs, guide, ":", color="grey", label="flat" if name == "values" else "linear")
-        axes.set(xlabel=f"number of {name}", ylabel=label)
+        # A decade at the least: half a percent is not to fill a picture.
+        axes.set(xlabel=f"number of {name}", ylabel=label, ylim=(min(ys) / 4, max(ys) * 4))
         axes.legend(frameon=False)
         paths.append(folder / f"growth_{name}.png")
         figure.savefig(paths[-1], dpi=120, metadata={"Software": None})
