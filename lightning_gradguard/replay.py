@@ -4,7 +4,7 @@
 import copy
 import inspect
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
 from typing import Any, Self
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 __all__ = ["Replay", "random_state_of"]
+
+_SEEDED = ("cuda", "mps", "xpu")
 
 
 class Replay:
@@ -64,25 +66,35 @@ class Replay:
         step = twin.training_step
         count = len(inspect.signature(step).parameters)  # type: ignore[arg-type]
         state = torch.get_rng_state() if self._state is None else self._state
-        with random_state_of(state), self._around():
+        with random_state_of(state, _devices(twin)), self._around():
             out = step(*self._arguments[:count])  # type: ignore[operator]
         loss = out.get("loss") if isinstance(out, dict) else out
         return loss if isinstance(loss, Tensor) else None
 
 
+def _devices(model: nn.Module) -> list[torch.device]:
+    """Return the devices of a module that have random numbers of their own."""
+    devices = {t.device for t in (*model.parameters(), *model.buffers())}
+    return [device for device in devices if device.type in _SEEDED]
+
+
 @contextmanager
-def random_state_of(state: Tensor) -> Iterator[None]:
-    """Set torch's random state for a while; torch, numpy and Python go on as before after it."""
-    mine, python = torch.get_rng_state(), random.getstate()
-    numpy = _numpy_random()
+def random_state_of(state: Tensor, devices: Sequence[torch.device] = ()) -> Iterator[None]:
+    """Set torch's random state for a while; torch, numpy and Python go on as before after it.
+
+    Args:
+        state: of the CPU.
+        devices: others of one type that go on as before. No more are touched: asking a GPU that
+            nobody uses would set it up.
+    """
+    kind = devices[0].type if devices else _SEEDED[0]
+    python, numpy = random.getstate(), _numpy_random()
     numbers = numpy.get_state() if numpy is not None else None
-    torch.set_rng_state(state)
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices, device_type=kind):
             torch.set_rng_state(state)
             yield
     finally:
-        torch.set_rng_state(mine)
         random.setstate(python)
         if numpy is not None:
             numpy.set_state(numbers)

@@ -73,6 +73,14 @@ class TestReplay:
         torch.rand(1)
         assert replay.has_drawn()
 
+    def test_leaves_devices_alone_that_are_not_the_models(
+        self, model: Net, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Torch would set up every GPU of the machine, or warn of it, unless told which to take."""
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        replay = Replay(model, (torch.ones(4, 3), 0)).mark()
+        assert replay.run(replay.copy()) is not None
+
     def test_runs_without_a_mark(self, model: Net) -> None:
         """With the random state of the moment, which stays as it is."""
         replay = Replay(model, (torch.ones(4, 3), 0))
