@@ -355,7 +355,7 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         assert self._session is not None  # noqa: S101 - `_safely` made sure
         if not self._session.quiet or not pl_module.automatic_optimization:
             self._attach(trainer, pl_module)
-        around = self._around
+        around = self._around if self._session.automatic else None
         replay = None if around is None else Replay(pl_module, (batch, batch_idx), around)
         self._session.begin_batch(trainer.global_step, batch, replay)
 

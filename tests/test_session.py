@@ -359,6 +359,13 @@ class TestManual:
         found = only(train(model), "GG403")
         assert found.params == ("spare.weight", "spare.bias")
 
+    def test_no_step_is_made_ready_to_be_run_again(
+        self, train: Train, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would step the optimizers once more, so its random state is not noted either."""
+        monkeypatch.setattr(Replay, "mark", lambda _: pytest.fail("noted"))
+        assert codes(train(Manual())) == []
+
     @pytest.mark.parametrize("mode", ["plain", "backward"])
     def test_dead_optimizer_is_found(self, train: Train, mode: str) -> None:
         """The parameters of the second optimizer are cut off, the first one trains."""
