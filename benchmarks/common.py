@@ -283,12 +283,18 @@ def alternate(
 def ratios(times: Times, name: str, base: str = "plain") -> dict[str, float]:
     """Compare the blocks of a treatment with the blocks of the plain training, round by round."""
     mine, theirs = times[name], times[base]
-    pairs = sorted(mine[r] / theirs[r] for r in mine if r in theirs)
+    found = middle_half((mine[r] / theirs[r] for r in mine if r in theirs), 4)
+    return found | {"ms": round(1000 * statistics.median(mine.values()), 4)}
+
+
+def middle_half(values: Iterable[float], digits: int) -> dict[str, float]:
+    """Return the median of some values and the ends of the middle half of them."""
+    ordered = sorted(values)
+    quarter = len(ordered) // 4
     return {
-        "median": round(statistics.median(pairs), 4),
-        "low": round(pairs[len(pairs) // 4], 4),
-        "high": round(pairs[-(len(pairs) // 4) - 1], 4),
-        "ms": round(1000 * statistics.median(mine.values()), 4),
+        "median": round(statistics.median(ordered), digits),
+        "low": round(ordered[quarter], digits),
+        "high": round(ordered[-quarter - 1], digits),
     }
 
 

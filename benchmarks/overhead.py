@@ -2,7 +2,6 @@
 """Steady state: the guard, and what people use in its place, against the same steps without."""
 
 import argparse
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -160,12 +159,7 @@ def _own(steps: Sequence[float], block: int, plain: float) -> dict[str, float]:
         plain: milliseconds of a plain step.
     """
     settled = [s for i, s in enumerate(steps) if i >= common.WARM and i % block]
-    shares = sorted(1000 * s / plain for s in settled)
-    return {
-        "median": round(statistics.median(shares), 5),
-        "low": round(shares[len(shares) // 4], 5),
-        "high": round(shares[-(len(shares) // 4) - 1], 5),
-    }
+    return common.middle_half((1000 * s / plain for s in settled), 5)
 
 
 def verdict(guard: Mapping[str, float], again: Mapping[str, float], bar: float) -> str:

@@ -66,12 +66,13 @@ def plugin_cost() -> dict[str, float]:
             for kind in kinds:
                 on = ["-p", PLUGIN] if kind == "with" else []
                 found[kind].append(_seconds([*alone, *on], folder))
-    extra = sorted(1000 * (a - b) for a, b in zip(found["with"], found["without"], strict=True))
+    pairs = zip(found["with"], found["without"], strict=True)
+    extra = common.middle_half((1000 * (a - b) for a, b in pairs), 1)
     return {
         "without_ms": round(1000 * statistics.median(found["without"]), 1),
-        "extra_ms": round(statistics.median(extra), 1),
-        "low_ms": round(extra[len(extra) // 4], 1),
-        "high_ms": round(extra[-(len(extra) // 4) - 1], 1),
+        "extra_ms": extra["median"],
+        "low_ms": extra["low"],
+        "high_ms": extra["high"],
     }
 
 

@@ -111,7 +111,7 @@ class Audit:
 
     def suspects(self) -> list[str]:
         """Return the parameters that had no gradient when they were last looked at."""
-        return [n for n in self._suspects if self.tracks[n].run] if self._suspects else []
+        return [n for n in self._suspects if self.tracks[n].run]
 
     def drain(self) -> None:
         """Take in what is still on its way from a device."""
@@ -261,7 +261,7 @@ def value_sample(param: Tensor) -> list[float]:
     """Return a few values of a parameter, to see later whether it has moved."""
     if _is_empty(param) or not can_sample(param):
         return []
-    return [float(v) for v in _samples(param.detach()).tolist()]
+    return list(_samples(param.detach()).tolist())
 
 
 def _sampled(grads: Sequence[Tensor]) -> list[State]:

@@ -143,7 +143,6 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         self._state: dict[str, Any] = {}  # what a checkpoint made after the fit holds
         self._agreement: Agreement | None = None
         self._around: Callable[[], AbstractContextManager[Any]] | None = None
-        self._scaled = False
         self._norm: Callable[[Sequence[Tensor]], float] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -172,7 +171,6 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
         """Take note of module and optimizers."""
         if self._session is None:  # another guard works here, on all ranks alike
             return
-        self._scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
         around = trainer.precision_plugin.train_step_context
         # Only one process can run a step again by itself.
         self._around = around if trainer.world_size == 1 else None
@@ -319,11 +317,12 @@ class GradGuard(*_bases()):  # type: ignore[misc]  # the bases depend on what is
 
     def _attach(self, trainer: Any, pl_module: Any) -> None:
         assert self._session is not None  # noqa: S101 - `_safely` made sure
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._session.attach(
             pl_module,
             trainer.optimizers,
             automatic=pl_module.automatic_optimization,
-            scaled=self._scaled,
+            scaled=scaler is not None,
         )
 
     def _meet(self, trainer: Any, pl_module: Any) -> None:

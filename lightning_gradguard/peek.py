@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["FINITE", "UNREAD", "UNUSUAL", "ZERO", "peek"]
+__all__ = ["FINITE", "UNREAD", "UNUSUAL", "ZERO", "is_dense", "peek"]
 
 # What a number is: neither zero nor infinite, zero, infinite or NaN, not to be read here.
 FINITE, ZERO, UNUSUAL, UNREAD = range(4)
@@ -47,7 +47,10 @@ def peek(tensor: Tensor | None, share: float = 0.0) -> int:
         (True, True)
     """
     try:
-        if type(tensor) is not Tensor or not tensor.is_cpu or not _is_whole(tensor):
+        if type(tensor) is not Tensor or not tensor.is_cpu:
+            return UNREAD
+        # Memory that was given back has the address 0 at its beginning, and any other beyond.
+        if tensor.storage_offset() or not is_dense(tensor):
             return UNREAD
         read, size, unsigned, infinity = _BITS[tensor.dtype]
         address, count = tensor.data_ptr(), tensor.numel()
@@ -61,13 +64,8 @@ def peek(tensor: Tensor | None, share: float = 0.0) -> int:
     return FINITE if number else ZERO
 
 
-def _is_whole(tensor: Tensor) -> bool:
-    """Say whether the numbers lie side by side, from the beginning of the memory on.
-
-    Memory that was given back has the address 0, and further on any other.
-    """
-    if tensor.storage_offset():
-        return False
+def is_dense(tensor: Tensor) -> bool:
+    """Say whether the numbers of a tensor lie side by side in memory, in one order or another."""
     return tensor.is_contiguous() or (
         tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)  # noqa: PLR2004
     )

@@ -4,10 +4,10 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from itertools import chain
-from operator import is_
+from itertools import chain, compress
+from operator import is_, not_
 from typing import Any
 
 import torch
@@ -125,12 +125,6 @@ class _Judged:
     params: list[Tensor]
     live: list[bool]
     named: dict[str, Tensor]
-    frozen: list[Tensor] = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Find what is frozen."""
-        still = [p for p, live in zip(self.params, self.live, strict=False) if not live]
-        object.__setattr__(self, "frozen", still)
 
     def goes_on(self, groups: Sequence[Mapping[str, Any]]) -> bool:
         """Say whether the optimizer holds the same, moves it, and has unfrozen nothing."""
@@ -138,7 +132,8 @@ class _Judged:
         if sum(map(len, held)) != len(self.live) or any(rate_of(g) == 0.0 for g in groups):
             return False
         same = all(map(is_, chain.from_iterable(held), self.params))
-        return same and not any(p.requires_grad for p in self.frozen)
+        frozen = compress(self.params, map(not_, self.live))
+        return same and not any(p.requires_grad for p in frozen)
 
     def holds(self, params: list[Tensor], live: list[bool]) -> bool:
         """Say whether the optimizer still holds the same, and the same requires grad."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from lightning_gradguard.flow import State, state_of
-from lightning_gradguard.peek import FINITE, peek
+from lightning_gradguard.peek import FINITE, is_dense, peek
 
 __all__ = ["Clock", "LateShelf", "Sampler", "Shelf", "Track", "can_sample"]
 
@@ -240,15 +240,11 @@ def _moved(tensor: Tensor, device: torch.device) -> Tensor:
 
 def _spread(grad: Tensor, stride: int) -> Tensor:
     """Return a view of 16 values of a gradient, wherever they lie in memory."""
-    if grad.is_contiguous() or _is_channels_last(grad):
+    if is_dense(grad):
         return grad.as_strided((_SAMPLES,), (stride,))
     axis = max(range(grad.dim()), key=lambda d: grad.shape[d])
     step = grad.shape[axis] // _SAMPLES * grad.stride(axis)
     return grad.as_strided((_SAMPLES,), (step,))
-
-
-def _is_channels_last(grad: Tensor) -> bool:
-    return grad.dim() == 4 and grad.is_contiguous(memory_format=torch.channels_last)  # noqa: PLR2004
 
 
 def _shows_life(grad: Tensor | None) -> bool:

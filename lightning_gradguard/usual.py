@@ -35,7 +35,7 @@ class Slot(int):
 
 
 SLOTS = tuple(Slot(i) for i in range(64))
-FIRST_SLOTS = tuple(SLOTS[:count] for count in range(64))  # of calls that take tensors alone
+FIRST_SLOTS = tuple(SLOTS[:count] for count in range(64))  # of the tensors that a call begins with
 TENSORS = frozenset({Tensor, torch.nn.Parameter})
 # Types of constants, which may stand in a record as they are.
 PLAIN = frozenset(

@@ -290,6 +290,7 @@ class Recorder(TorchFunctionMode):
         """Read arguments with tensors anywhere among them."""
 
         def take(tensor: Tensor) -> Slot:
+            """Add a tensor to the inputs of the call."""
             values.append(self._book.value(tensor))
             live.append(tensor.requires_grad)
             return SLOTS[len(live) - 1]
